@@ -1,0 +1,37 @@
+# Every command does its own set-up. `make demo` is where to start.
+.PHONY: setup demo test check fix soak bench wheel
+PY = .venv/bin/python
+DEMO ?=
+
+setup:
+	@tools/setup.sh test
+
+demo: ## everything on this machine: http://localhost:8000
+	@tools/setup.sh demo
+	@.venv/bin/gongmu demo $(DEMO)
+
+test: ## every test, on real servers
+	@tools/setup.sh test
+	@$(PY) -m pytest $(ARGS)
+
+check: ## format, lint, types, imports, dependencies, fast tests
+	@tools/setup.sh check
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/deptry .
+	$(PY) -m pytest -q -m "not services and not browser and not interop" --cov --cov-report=term:skip-covered $(ARGS)
+
+fix: ## format and fix what can be fixed
+	@tools/setup.sh check
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+soak: ## races and fuzz at full counts (long)
+	@tools/setup.sh test
+	@GONGMU_SOAK=1 $(PY) -m pytest -m services $(ARGS)
+
+wheel: ## build the wheel and list it
+	@tools/setup.sh check
+	@$(PY) -m hatchling build -t wheel && unzip -l dist/*.whl

@@ -1,0 +1,5 @@
+"""To be written."""
+
+
+def main() -> None:
+    """Run the command."""

@@ -1,0 +1,170 @@
+"""Every security event, as one list: kinds, outcomes, reasons, and the one record they share.
+
+A kind is `subject:action:outcome`. Never in an event: names, `sub` values, credential contents,
+codes, tokens, addresses typed by a person, whole requests (design section 8).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What happened. A closed list: review, alerts and exports rely on it."""
+
+    AUTHORIZATION_REFUSED = "authorization:request:refused"
+    AUTHORIZATION_ISSUED = "authorization:code:issued"
+    LOGIN_STARTED = "login:start:accepted"
+    LOGIN_PINNED = "login:request:pinned"
+    LOGIN_FRAME_REFUSED = "login:frame:refused"
+    LOGIN_ADDRESS_CHANGED = "login:request:address_changed"
+    PROOF_ACCEPTED = "login:proof:accepted"
+    PROOF_REJECTED = "login:proof:rejected"
+    PROOF_DECLINED = "login:proof:declined"
+    RETURN_CODE_SHOWN = "login:return_code:shown"
+    RETURN_CODE_REFUSED = "login:return_code:refused"
+    LOGIN_NOT_ME = "login:person:disowned"
+    LOGIN_REFUSED = "login:finish:refused"
+    SESSION_SWAP = "login:browser:refused"
+    SESSION_STARTED = "session:start:accepted"
+    SESSION_ENDED = "session:end:done"
+    CONSENT_GIVEN = "consent:grant:accepted"
+    CONSENT_REFUSED = "consent:grant:refused"
+    TOKEN_ISSUED = "token:issue:accepted"  # noqa: S105
+    TOKEN_REFUSED = "token:issue:refused"  # noqa: S105
+    CODE_REPLAYED = "token:code:replayed"
+    REFRESH_REUSED = "token:refresh:reused"
+    TOKEN_REJECTED = "token:use:refused"  # noqa: S105
+    LOGOUT_REFUSED = "logout:request:refused"
+    MOBILE_ID_OFFERED = "mobile_id:offer:made"
+    MOBILE_ID_ISSUED = "mobile_id:issue:done"
+    MOBILE_ID_REFUSED = "mobile_id:issue:refused"
+    MOBILE_ID_STATE = "mobile_id:state:changed"
+    KEY_CHANGED = "key:state:changed"
+    RELYING_PARTY_CHANGED = "relying_party:settings:changed"
+    API_READ = "api:read:done"
+    API_REFUSED = "api:request:refused"
+    OUTSIDE_FAILED = "system:outside:failed"
+
+
+class Reason(StrEnum):
+    """Why. Stable words for pages, the help desk and rules; each has a translation."""
+
+    NONE = "none"
+    INTERNAL = "internal"
+    CONFIGURATION = "configuration"
+    OUTSIDE = "outside_system"
+    BAD_REQUEST = "bad_request"
+    REPEATED_PARAMETER = "repeated_parameter"
+    TOO_LARGE = "too_large"
+    RATE = "rate_limited"
+    CSRF = "csrf"
+    # relying parties
+    CLIENT_UNKNOWN = "client_unknown"
+    CLIENT_DISABLED = "client_disabled"
+    CLIENT_AUTHENTICATION = "client_authentication"
+    REDIRECT_URI = "redirect_uri"
+    RESPONSE_TYPE = "response_type"
+    RESPONSE_MODE = "response_mode"
+    SCOPE = "scope"
+    PKCE = "pkce"
+    PKCE_REUSE = "pkce_reuse"
+    PROMPT = "prompt"
+    LOGIN_REQUIRED = "login_required"
+    CONSENT_REQUIRED = "consent_required"
+    ACR_UNMET = "acr_unmet"
+    ID_TOKEN_HINT = "id_token_hint"  # noqa: S105
+    GRANT_UNKNOWN = "grant_unknown"
+    GRANT_EXPIRED = "grant_expired"
+    GRANT_REPLAYED = "grant_replayed"
+    GRANT_CLIENT = "grant_of_other_client"
+    GRANT_ENDED = "grant_ended"
+    GRANT_TYPE = "grant_type"
+    TOKEN_INVALID = "token_invalid"  # noqa: S105
+    # logins
+    LOGIN_UNKNOWN = "login_unknown"
+    LOGIN_EXPIRED = "login_expired"
+    LOGIN_STEP = "login_step"
+    OTHER_BROWSER = "other_browser"
+    FRAME_OLD = "frame_old"
+    FRAME_FORGED = "frame_forged"
+    FRAME_NOT_PINNED = "frame_not_pinned"
+    DECLINED = "declined"
+    DISOWNED = "disowned"
+    RETURN_CODE_WRONG = "return_code_wrong"
+    RETURN_CODE_TRIES = "return_code_tries"
+    RESPONSE_CODE = "response_code"
+    TOO_MANY_REJECTIONS = "too_many_rejections"
+    # proofs, in the order of their checks
+    PROOF_MALFORMED = "proof_malformed"
+    PROOF_UNENCRYPTED = "proof_unencrypted"
+    PROOF_DECRYPTION = "proof_decryption"
+    PROOF_STATE = "proof_state"
+    PROOF_QUERY = "proof_query"
+    ISSUER_SIGNATURE = "issuer_signature"
+    ISSUER_CHAIN = "issuer_chain"
+    ISSUER_UNTRUSTED = "issuer_untrusted"
+    CREDENTIAL_TYPE = "credential_type"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_NOT_YET = "credential_not_yet"
+    CREDENTIAL_CLAIMS = "credential_claims"
+    DISCLOSURE = "disclosure"
+    HOLDER_BINDING = "holder_binding"
+    HOLDER_AUDIENCE = "holder_audience"
+    HOLDER_NONCE = "holder_nonce"
+    HOLDER_TIME = "holder_time"
+    HOLDER_HASH = "holder_hash"
+    STATUS_MISSING = "status_missing"
+    STATUS_REVOKED = "status_revoked"
+    STATUS_SUSPENDED = "status_suspended"
+    STATUS_LIST = "status_list_invalid"
+    STATUS_UNAVAILABLE = "status_unavailable"
+    # people
+    PERSON_UNKNOWN = "person_unknown"
+    PERSON_AMBIGUOUS = "person_ambiguous"
+    PERSON_RETIRED = "person_retired"
+    PERSON_SUSPENDED = "person_suspended"
+    PERSON_ON_LEAVE = "person_on_leave"
+    PERSON_NOT_STARTED = "person_not_started"
+    PERSON_STATE_UNKNOWN = "person_state_unknown"
+    CUT_OFF = "cut_off"
+    NOT_ADMITTED = "not_admitted"
+    SESSION_OVER = "session_over"
+    # issuance
+    OFFER_UNKNOWN = "offer_unknown"
+    OFFER_REPLAYED = "offer_replayed"
+    TX_CODE_WRONG = "tx_code_wrong"
+    TX_CODE_TRIES = "tx_code_tries"
+    NONCE_INVALID = "nonce_invalid"
+    HOLDER_PROOF = "holder_proof"
+    REPLACED = "replaced"
+    BY_OPERATOR = "by_operator"
+    BY_PERSON = "by_person"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact. Everything but `kind` is optional; ids are our own random ones."""
+
+    kind: Kind
+    reason: Reason = Reason.NONE
+    journey: str = ""  # one sign-in, one story
+    subject: str = ""  # the person's random internal id
+    actor: str = ""  # who did it: an internal id, "automation:<client_id>", "cli:<login name>"
+    relying_party: str = ""  # client_id
+    method: str = ""
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    session: str = ""  # session row id (not the cookie)
+    mobile_id: str = ""
+    address: str = ""  # source address
+    network: str = ""  # named network of the configuration
+    device: str = ""  # short summary of the browser
+    key: str = ""  # kid
+    data: Mapping[str, str] = field(default_factory=dict)  # few, short, non-personal facts
+
+    @property
+    def outcome(self) -> str:
+        """The third part of the kind."""
+        return self.kind.rsplit(":", 1)[1]

@@ -1,0 +1,13 @@
+"""Where state lives: `short.py` (Redis) for what may be lost, `tables.py` and `sql.py` for the record.
+
+Redis keys (every key has one hash tag, so a Cluster may be used; all expire by themselves):
+
+    login:{<login id>}        state of a login (login.py)                      lifetimes.login_s
+    handle:{<handle>}         login id of a handle in a QR                     lifetimes.login_s
+    code:{<sha256 of code>}   authorization grant, taken once, then remembered lifetimes.code_s
+    family:{<family id>}      current refresh token of a family (oidc/refresh) lifetimes.refresh_idle_s
+    jti:{<client>:<jti>}      client assertion ids seen                        their own exp
+    challenge:{<client>}<h>   PKCE challenges seen (A-026)                     600 s
+    rate:{<what>}             counters
+    site:{<site>:<key>}       what a site keeps (offers, nonces)               its own
+"""

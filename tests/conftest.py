@@ -1,0 +1,1 @@
+"""Few fixtures, all explicit."""
