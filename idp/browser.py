@@ -1,0 +1,166 @@
+"""What a browser brings: its own cookie, its session cookie, a CSRF token, its address and kind.
+
+Cookies (design section 9): over https `__Host-`, Secure, HttpOnly, SameSite=Lax; under an http issuer
+(loopback only) the same without `__Host-` and Secure. `gongmu-browser` binds logins and CSRF tokens
+to a browser and means no one is signed in; `gongmu-session` is new at every authentication (A-120).
+"""
+
+import hmac
+from ipaddress import ip_address, ip_network
+
+from flask import Response, g, request
+
+from idp import randomness
+from idp.conf import Settings, network_of
+from idp.errors import RequestError
+from idp.events import Reason
+from idp.login import digest
+from idp.services import services
+from idp.sessions import Session
+
+BROWSER_MAX_AGE_S = 180 * 86400
+
+
+def cookie_name(settings: Settings, what: str) -> str:
+    """`__Host-gongmu-<what>` over https, `gongmu-<what>` under a loopback http issuer."""
+    prefix = "__Host-" if settings.issuer.startswith("https://") else ""
+    return f"{prefix}gongmu-{what}"
+
+
+def browser_secret() -> str:
+    """This browser's secret: from its cookie, or a new one that `keep_cookies` will set."""
+    if "browser_secret" not in g:
+        name = cookie_name(services().settings, "browser")
+        value = request.cookies.get(name, "")
+        if not 40 <= len(value) <= 64:
+            value = randomness.token(32)
+            g.new_browser_secret = value
+        g.browser_secret = value
+    return str(g.browser_secret)
+
+
+def browser_hash() -> str:
+    """How logins remember this browser."""
+    return digest(browser_secret())
+
+
+def has_browser_cookie() -> bool:
+    """Whether this browser already had a cookie of ours."""
+    browser_secret()
+    return "new_browser_secret" not in g
+
+
+def current_session() -> Session | None:
+    """The live session of this browser, asked once a request. OutsideError when SQL is away."""
+    if "session_found" not in g:
+        value = request.cookies.get(cookie_name(services().settings, "session"), "")
+        g.session_found = services().sessions.find(value) if 40 <= len(value) <= 64 else None
+    found: Session | None = g.session_found
+    return found
+
+
+def set_session_cookie(value: str) -> None:
+    """Give this browser a session cookie with the answer to this request ("" takes it away)."""
+    g.new_session_cookie = value
+
+
+def keep_cookies(response: Response) -> Response:
+    """An after_request hook: sets what `browser_secret` and `set_session_cookie` asked for."""
+    settings = services().settings
+    if "new_browser_secret" in g:
+        _set(response, settings, "browser", g.new_browser_secret, BROWSER_MAX_AGE_S)
+    if "new_session_cookie" in g:
+        value = g.new_session_cookie
+        _set(response, settings, "session", value, None if value else 0)
+    return response
+
+
+def _set(
+    response: Response, settings: Settings, what: str, value: str, max_age_s: int | None
+) -> None:
+    response.set_cookie(
+        cookie_name(settings, what),
+        value,
+        max_age=max_age_s,
+        secure=settings.issuer.startswith("https://"),
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
+def csrf_token(purpose: str) -> str:
+    """A token for one form: keyed by the browser's secret, so no other site can know it."""
+    return hmac.new(browser_secret().encode(), f"csrf:{purpose}".encode(), "sha256").hexdigest()
+
+
+def check_csrf(purpose: str) -> None:
+    """RequestError (403, CSRF) unless the form carries this browser's token and comes from us (A-123)."""
+    sent = request.form.get("csrf", "")
+    own = has_browser_cookie() and hmac.compare_digest(csrf_token(purpose).encode(), sent.encode())
+    origin = request.headers.get("Origin")
+    same = origin is None or origin == services().settings.issuer
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if not own or not same or site not in ("same-origin", "none"):
+        error = RequestError("access_denied", "the form is not from this browser")
+        error.status, error.reason = 403, Reason.CSRF
+        raise error
+
+
+def address() -> str:
+    """The client's address; X-Forwarded-For counts only behind a trusted proxy (A-112)."""
+    peer = request.remote_addr or ""
+    proxies = services().settings.server.trusted_proxies
+    chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    while peer and _in_any(peer, proxies) and chain and chain[-1]:
+        peer = chain.pop()
+    return peer
+
+
+def _in_any(peer: str, networks: tuple[str, ...]) -> bool:
+    try:
+        return any(ip_address(peer) in ip_network(network) for network in networks)
+    except ValueError:
+        return False
+
+
+def network() -> str:
+    """The name of the network the client is in, "" when it has none."""
+    found = network_of(services().settings, address())
+    return found.name if found else ""
+
+
+def device() -> str:
+    """A short summary of the browser, e.g. "Chrome, Windows": for people, never for decisions."""
+    agent = request.headers.get("User-Agent", "")[:400]
+    browser = next(
+        (
+            name
+            for mark, name in (
+                ("Edg", "Edge"),
+                ("Whale", "Whale"),
+                ("SamsungBrowser", "Samsung Internet"),
+                ("Firefox", "Firefox"),
+                ("Chrome", "Chrome"),
+                ("Safari", "Safari"),
+            )
+            if mark in agent
+        ),
+        "",
+    )
+    system = next(
+        (
+            name
+            for mark, name in (
+                ("Android", "Android"),
+                ("iPhone", "iPhone"),
+                ("iPad", "iPad"),
+                ("Windows", "Windows"),
+                ("Mac OS", "macOS"),
+                ("Linux", "Linux"),
+            )
+            if mark in agent
+        ),
+        "",
+    )
+    return ", ".join(part for part in (browser, system) if part)
