@@ -28,7 +28,7 @@ def cookie_name(settings: Settings, what: str) -> str:
 
 
 def browser_secret() -> str:
-    """This browser's secret: from its cookie, or a new one that `keep_cookies` will set."""
+    """The secret of this browser: from its cookie, or a new one that `keep_cookies` will set."""
     if "browser_secret" not in g:
         name = cookie_name(services().settings, "browser")
         value = request.cookies.get(name, "")

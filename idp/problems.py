@@ -17,6 +17,15 @@ from idp.services import services
 _log = structlog.get_logger("gongmu.problems")
 _PROGRAMS = ("/oauth/token", "/oauth/userinfo", "/oauth/introspect", "/oauth/revoke", "/vp/")
 _SITE_PROGRAMS = ("/issuer/", "/status/", "/.well-known/")
+_KINDS = (
+    ("/api/", Kind.API_REFUSED),
+    ("/oauth/token", Kind.TOKEN_REFUSED),
+    ("/oauth/userinfo", Kind.TOKEN_REJECTED),
+    ("/oauth/introspect", Kind.TOKEN_REJECTED),
+    ("/oauth/revoke", Kind.TOKEN_REJECTED),
+    ("/oauth/logout", Kind.LOGOUT_REFUSED),
+    ("/issuer/", Kind.MOBILE_ID_REFUSED),
+)
 
 
 def register(app: Flask) -> None:
@@ -118,17 +127,9 @@ def _write_event(error: GongmuError) -> None:
 
 
 def _kind(error: GongmuError) -> Kind:
-    path = request.path
-    if path.startswith("/api/"):
-        return Kind.API_REFUSED
-    if path.startswith("/oauth/token"):
-        return Kind.TOKEN_REFUSED
-    if path.startswith(("/oauth/userinfo", "/oauth/introspect", "/oauth/revoke")):
-        return Kind.TOKEN_REJECTED
-    if path.startswith("/oauth/logout"):
-        return Kind.LOGOUT_REFUSED
-    if path.startswith("/issuer/"):
-        return Kind.MOBILE_ID_REFUSED
+    for prefix, kind in _KINDS:
+        if request.path.startswith(prefix):
+            return kind
     if error.reason is Reason.OTHER_BROWSER:
         return Kind.SESSION_SWAP
     return Kind.LOGIN_REFUSED if isinstance(error, LoginError) else Kind.AUTHORIZATION_REFUSED
