@@ -2,7 +2,8 @@
 
 Models are frozen and refuse unknown keys. Durations say their unit; secrets are `*_file` paths.
 `[methods.*]`, `[sites.*]`, `[directories.*]` hold the tables of parts, each checked by the part's
-own settings class (found by entry point); `idp/conf_file.py` reads the file and reports problems.
+own settings class (found by entry point); `idp/conf_file` reads the file and reports problems.
+Descriptions stand in the generated `conf/gongmu.toml`; a key with `examples` must be set there.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -45,55 +46,73 @@ ACR_ORDER: tuple[str, ...] = ("urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "ph
 class Server(Table):
     """How `gongmu serve` listens."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535)
     unix_socket: Path | None = Field(None, description="listen here instead of host and port")
-    workers: int = Field(0, ge=0, le=256, description="0 means one per core")
-    blocking_threads: int = Field(8, ge=1, le=128)
+    workers: int = Field(0, ge=0, le=256, description="processes; 0 means one per core")
+    blocking_threads: int = Field(8, ge=1, le=128, description="requests at once in each process")
     trusted_proxies: tuple[Cidr, ...] = Field(
-        (), description="only from these is X-Forwarded-For believed"
+        (), description="only from these is X-Forwarded-For believed, e.g. 10.0.0.0/8"
     )
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
-    stop_grace_s: int = Field(20, ge=1, le=300)
+    tls_certificate_file: Path | None = Field(
+        None, description="PEM, leaf first; only when no proxy in front speaks TLS"
+    )
+    tls_key_file: Path | None = Field(None, description="PEM, readable by the server alone")
+    stop_grace_s: int = Field(20, ge=1, le=300, description="time for running requests at a stop")
 
 
 class Stores(Table):
     """Where state lives (SQL and Redis)."""
 
     sql_url: str = Field(
-        "sqlite:///data/gongmu.db", description="sqlite:///path or postgresql+psycopg://host/name"
+        "sqlite:///data/gongmu.db",
+        description="sqlite:///path or postgresql+psycopg://login@host/name",
+        examples=["postgresql+psycopg://gongmu@db.example.go.kr/gongmu"],
     )
-    sql_password_file: Path | None = None
+    sql_password_file: Path | None = Field(None, description="one line, the server alone may read")
     redis_url: str = Field(
         "embedded",
         description="redis://, rediss://, unix:// or 'embedded' (a child server on a socket)",
+        examples=["rediss://redis.example.go.kr:6379/0"],
     )
-    redis_password_file: Path | None = None
+    redis_password_file: Path | None = Field(None, description="the same for Redis")
     timeout_s: float = Field(3.0, gt=0, le=30, description="for every call to a store")
 
 
 class Keys(Table):
     """Signing keys: where the sealing key is, how long keys live."""
 
-    key_encryption_key_file: Path = Path("data/key-encryption-key")
-    algorithms: tuple[Literal["ES256", "RS256", "EdDSA"], ...] = ("ES256", "RS256", "EdDSA")
-    next_before_use_h: int = Field(24, ge=0, le=720)
+    key_encryption_key_file: Path = Field(
+        Path("data/key-encryption-key"),
+        description="32 bytes in base64; seals the signing keys in SQL; back it up apart from them",
+    )
+    algorithms: tuple[Literal["ES256", "RS256", "EdDSA"], ...] = Field(
+        ("ES256", "RS256", "EdDSA"), min_length=1, description="of ID tokens; one key for each"
+    )
+    next_before_use_h: int = Field(
+        24, ge=0, le=720, description="a new key is published this long before it signs"
+    )
 
 
 class Lifetimes(Table):
     """How long things last."""
 
-    login_s: int = Field(120, ge=30, le=600)
-    frame_window_s: int = Field(10, ge=2, le=60)
-    code_s: int = Field(60, ge=10, le=60)
+    login_s: int = Field(120, ge=30, le=600, description="from the QR to the mailbox")
+    frame_window_s: int = Field(10, ge=2, le=60, description="how old a scanned frame may be")
+    code_s: int = Field(60, ge=10, le=60, description="authorization codes")
     access_token_s: int = Field(300, ge=30, le=300)
     id_token_s: int = Field(300, ge=30, le=3600)
-    refresh_idle_s: int = Field(8 * 3600, ge=60, le=30 * 86400)
-    refresh_total_s: int = Field(12 * 3600, ge=60, le=90 * 86400)
-    refresh_grace_s: int = Field(10, ge=0, le=60)
-    session_idle_s: int = Field(3600, ge=60, le=86400)
-    session_total_s: int = Field(12 * 3600, ge=300, le=86400)
+    refresh_idle_s: int = Field(
+        8 * 3600, ge=60, le=30 * 86400, description="an unused refresh token ends"
+    )
+    refresh_total_s: int = Field(
+        12 * 3600, ge=60, le=90 * 86400, description="a refresh family ends, used or not"
+    )
+    refresh_grace_s: int = Field(
+        10, ge=0, le=60, description="the same refresh again gets the same answer"
+    )
+    session_idle_s: int = Field(3600, ge=60, le=86400, description="an unused session ends")
+    session_total_s: int = Field(12 * 3600, ge=300, le=86400, description="a session ends anyway")
     directory_state_s: int = Field(
         30, ge=0, le=60, description="how old a directory answer may be at refresh and userinfo"
     )
@@ -102,23 +121,25 @@ class Lifetimes(Table):
 class AcrRule(Table):
     """One row of the mapping (method, means) -> acr. The strongest row that matches wins."""
 
-    method: str
-    means: tuple[str, ...]
+    method: str = Field(description="name of a [methods.<name>] table")
+    means: tuple[str, ...] = Field(description="all of these must have been used")
     acr: Acr
 
 
 class Network(Table):
     """A named network, so that pages and events speak of places."""
 
-    cidr: Cidr
-    name: str
-    trusted: bool = False
+    cidr: Cidr = Field(description="e.g. 10.20.0.0/16")
+    name: str = Field(description="as people call the place, e.g. Sejong complex, floor 3")
+    trusted: bool = Field(
+        False, description="phone and desk both in it may stand in for the return code"
+    )
 
 
 class Wallet(Table):
     """A wallet a person may have: its name, and the prefix its links begin with."""
 
-    name: str
+    name: str = Field(description="as people know it")
     present_prefix: str = Field(description="before the query, e.g. openid4vp://?")
     receive_prefix: str = Field(description="before the query, e.g. openid-credential-offer://?")
 
@@ -128,18 +149,18 @@ class Agency(Table):
 
     name_ko: str = "공무 로그인"
     name_en: str = "Gongmu sign-in"
-    emblem_file: Path | None = None
+    emblem_file: Path | None = Field(None, description="SVG or PNG, shown on every page")
     help_desk: str = Field("", description="shown on error pages, e.g. a telephone number")
 
 
 class Roles(Table):
     """Directory groups that give a role (design section 6)."""
 
-    admin: tuple[str, ...] = ()
-    auditor: tuple[str, ...] = ()
-    approver: tuple[str, ...] = ()
-    issuer_staff: tuple[str, ...] = ()
-    loss_desk: tuple[str, ...] = ()
+    admin: tuple[str, ...] = Field((), description="adds relying parties, sees settings")
+    auditor: tuple[str, ...] = Field((), description="reads and exports events")
+    approver: tuple[str, ...] = Field((), description="approves applications for a mobile ID")
+    issuer_staff: tuple[str, ...] = Field((), description="issues, suspends, reissues mobile IDs")
+    loss_desk: tuple[str, ...] = Field((), description="takes loss reports day and night")
 
 
 DEFAULT_ACR_RULES = (
@@ -159,10 +180,20 @@ DEFAULT_WALLETS = (
 class Settings(Table):
     """The whole file."""
 
-    issuer: IssuerUrl
-    environment: Literal["production", "demo"] = "production"
-    languages: tuple[Literal["ko", "en"], ...] = ("ko", "en")
-    qr_link: Literal["scheme", "https"] = "scheme"
+    issuer: IssuerUrl = Field(
+        description="the address people and relying parties reach us at; never change it later",
+        examples=["https://id.example.go.kr"],
+    )
+    environment: Literal["production", "demo"] = Field(
+        "production", description="production refuses http, embedded stores and demo secrets"
+    )
+    languages: tuple[Literal["ko", "en"], ...] = Field(
+        ("ko", "en"), min_length=1, description="of the pages; the first is the default"
+    )
+    qr_link: Literal["scheme", "https"] = Field(
+        "scheme", description="what the QR carries: the wallet's own scheme, or an https address"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     agency: Agency = Agency()
     server: Server = Server()
     stores: Stores = Stores()
@@ -170,30 +201,38 @@ class Settings(Table):
     lifetimes: Lifetimes = Lifetimes()
     acr_rules: tuple[AcrRule, ...] = DEFAULT_ACR_RULES
     networks: tuple[Network, ...] = ()
-    wallets: tuple[Wallet, ...] = DEFAULT_WALLETS
+    wallets: tuple[Wallet, ...] = Field(DEFAULT_WALLETS, min_length=1)
     roles: Roles = Roles()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    methods: dict[str, Any] = Field(default_factory=dict)
-    sites: dict[str, Any] = Field(default_factory=dict)
+    methods: dict[str, Any] = Field(default_factory=dict, description="ways to sign in")
+    sites: dict[str, Any] = Field(default_factory=dict, description="services beside the login")
     directories: dict[str, Any] = Field(
-        default_factory=dict, description="tried in the order they are written"
+        default_factory=dict, description="sources of people, tried in the order they are written"
+    )
+    relying_parties: dict[str, Any] = Field(
+        default_factory=dict, description="settings of a kind of relying party, where it has any"
     )
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> "Settings":
         """Production refuses http issuers and the embedded stores (one message for all)."""
-        if self.environment != "production":
-            return self
-        faults = []
-        if self.issuer.startswith("http://"):
-            faults.append("issuer must be https in production")
-        if self.stores.redis_url == "embedded":
-            faults.append("stores.redis_url must name a real Redis in production")
-        if self.stores.sql_url.startswith("sqlite"):
-            faults.append("stores.sql_url must be postgresql+psycopg in production")
-        if faults:
-            raise ValueError("; ".join(faults))
+        if self.environment == "production":
+            stores = self.stores
+            faults = production_faults(self.issuer, stores.redis_url, stores.sql_url)
+            if faults:
+                raise ValueError("; ".join(f"{key}: {allowed}" for key, allowed in faults.items()))
         return self
+
+
+def production_faults(issuer: str, redis_url: str, sql_url: str) -> dict[str, str]:
+    """What production does not allow: key -> what it asks for instead."""
+    faults = {}
+    if not issuer.startswith("https://"):
+        faults["issuer"] = "an https address in production"
+    if redis_url == "embedded":
+        faults["stores.redis_url"] = "a real Redis in production (rediss://host:port/0)"
+    if sql_url.startswith("sqlite"):
+        faults["stores.sql_url"] = "postgresql+psycopg://login@host/name in production"
+    return faults
 
 
 def network_of(settings: Settings, address: str) -> Network | None:
