@@ -27,6 +27,14 @@ def cookie_name(settings: Settings, what: str) -> str:
     return f"{prefix}gongmu-{what}"
 
 
+def see_other(location: str) -> Response:
+    """303: the answer to a form is fetched by GET, never re-posted (R-013)."""
+    response = Response(status=303)
+    response.headers["Location"] = location
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def browser_secret() -> str:
     """The secret of this browser: from its cookie, or a new one that `keep_cookies` will set."""
     if "browser_secret" not in g:

@@ -294,7 +294,7 @@ class SiteKit(Kit):
 
     short: Short = field(kw_only=True)
     mobile_ids: MobileIds = field(kw_only=True)
-    record: Callable[[Event], None] = field(kw_only=True)
+    record: Callable[[Event], str] = field(kw_only=True)  # gives the event's id
 
 
 @dataclass(frozen=True, slots=True)

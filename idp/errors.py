@@ -28,6 +28,11 @@ class GongmuError(Exception):
     code = "server_error"
     status = 500
     reason = Reason.INTERNAL
+    # What the event of this refusal is to say beside the reason; set by who knows it.
+    journey = ""
+    relying_party = ""
+    method = ""
+    recorded = False  # true when the raiser wrote the event itself
 
     def __init__(self, detail: str = "", *, reason: Reason | None = None) -> None:
         super().__init__(detail)

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from idp import randomness
 from idp.events import Event
+from idp.metrics import EVENTS
 from idp.store.sql import transaction
 from idp.store.tables import events, writers
 
@@ -68,6 +69,7 @@ class Journal:
         connection.execute(
             update(writers).where(writers.c.writer_id == self.writer_id).values(head=row_hash)
         )
+        EVENTS.labels(event.kind.value, event.reason.value).inc()
         _log.info(event.kind.value, reason=event.reason.value, journey=event.journey, id=event_id)
         return event_id
 

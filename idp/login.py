@@ -139,6 +139,7 @@ class Bound:
     proof: ProofRecord
     person: Person
     means: tuple[str, ...]  # the proof's and how the devices were bound
+    answer_digest: str = ""
     approver_hash: str = ""
     step: Literal["bound"] = "bound"
 
@@ -146,8 +147,9 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Finished:
     ticket: Ticket
+    wire: Wire | None  # None when a session was there already
     session: str  # session id
-    handle: str = ""
+    answer_digest: str = ""
     approver_hash: str = ""
     code_issued: bool = False
     step: Literal["finished"] = "finished"
@@ -156,8 +158,9 @@ class Finished:
 @dataclass(frozen=True, slots=True)
 class Failed:
     ticket: Ticket
+    wire: Wire | None
     reason: Reason
-    handle: str = ""
+    answer_digest: str = ""  # when a good presentation came, but the person may not enter
     step: Literal["failed"] = "failed"
 
 
@@ -173,7 +176,7 @@ def digest(secret: str) -> str:
 # --- transitions --------------------------------------------------------------------------------
 
 
-def begin(state: Started | Waiting | Failed, wire: Wire) -> Waiting:
+def begin(state: Started | Waiting, wire: Wire) -> Waiting:
     """A method has begun. Beginning again (a new QR) forgets the former one."""
     return Waiting(ticket=state.ticket, wire=wire)
 
@@ -237,6 +240,7 @@ def bind(state: Proved, *means: str) -> Bound:
         proof=state.proof,
         person=state.person,
         means=tuple(sorted({*state.proof.means, *means})),
+        answer_digest=state.answer_digest,
         approver_hash=state.approver_hash,
     )
 
@@ -245,16 +249,21 @@ def finish(state: Bound, session: str) -> Finished:
     """A session exists."""
     return Finished(
         ticket=state.ticket,
+        wire=state.wire,
         session=session,
-        handle=state.wire.handle,
+        answer_digest=state.answer_digest,
         approver_hash=state.approver_hash,
     )
 
 
-def fail(state: Started | Waiting | Proved | Bound | Finished, reason: Reason) -> Failed:
+def fail(state: LoginState, reason: Reason, answer_digest: str = "") -> Failed:
     """The login ends here."""
-    wire = getattr(state, "wire", None)
-    return Failed(ticket=state.ticket, reason=reason, handle=wire.handle if wire else "")
+    return Failed(state.ticket, wire_of(state), reason, answer_digest)
+
+
+def wire_of(state: LoginState) -> Wire | None:
+    """The wallet side of a login, once a method has begun."""
+    return None if isinstance(state, Started) else state.wire
 
 
 # --- frames of the QR, and the response code ------------------------------------------------------
@@ -337,19 +346,15 @@ class Logins:
         # Kept longer than the login lives, so that a page can say that it expired.
         self._short.put(f"login:{state.ticket.id}", _dump(state), self._lifetime_s * 3)
 
-    def load(self, login_id: str) -> Stored:
-        """The state of a login. LoginNotFound, LoginExpired."""
-        text = self._short.get(f"login:{login_id}") if len(login_id) <= 64 else None
-        if text is None:
-            raise LoginNotFound(login_id)
-        state = _ADAPTER.validate_json(text)
-        if self._now() >= state.ticket.expires_at and not isinstance(state, Finished | Failed):
-            raise LoginExpired(login_id)
-        return Stored(state, text)
-
     def load_for(self, login_id: str, browser_hash: str) -> Stored:
-        """The same, only for the browser that started it; another one's is LoginNotFound."""
-        stored = self.load(login_id)
+        """A login, only for the browser that started it. LoginNotFound, LoginExpired (A-158)."""
+        stored = self.peek_for(login_id, browser_hash)
+        self._must_live(stored.state)
+        return stored
+
+    def peek_for(self, login_id: str, browser_hash: str) -> Stored:
+        """The same, also when it has expired: to say so, or to begin anew from it."""
+        stored = self._read(login_id)
         if not hmac.compare_digest(stored.state.ticket.browser_hash, browser_hash):
             raise LoginNotFound("another browser", reason=Reason.OTHER_BROWSER)
         return stored
@@ -359,13 +364,33 @@ class Logins:
         login_id = self._short.get(f"handle:{handle}") if len(handle) <= 64 else None
         if login_id is None:
             raise LoginNotFound("handle")
-        stored = self.load(login_id)
-        state = stored.state
-        known = state.wire.handle if isinstance(state, Waiting | Proved | Bound) else None
-        known = state.handle if isinstance(state, Finished | Failed) else known
-        if known != handle:  # a new QR was begun since
+        stored = self._read(login_id)
+        wire = wire_of(stored.state)
+        if wire is None or wire.handle != handle:
             raise LoginNotFound("superseded handle")
+        self._must_live(stored.state)
         return stored
+
+    def _read(self, login_id: str) -> Stored:
+        text = self._short.get(f"login:{login_id}") if len(login_id) <= 64 else None
+        if text is None:
+            raise LoginNotFound(login_id)
+        return Stored(_ADAPTER.validate_json(text), text)
+
+    def _must_live(self, state: LoginState) -> None:
+        if self._now() >= state.ticket.expires_at and not isinstance(state, Finished | Failed):
+            raise LoginExpired(state.ticket.id)
+
+    def again(self, ticket: Ticket) -> Started:
+        """A new login for the same request and browser (a new QR after this one is over)."""
+        return self.start(
+            ticket.request,
+            ticket.browser_hash,
+            ticket.required_acr,
+            device=ticket.device,
+            address=ticket.address,
+            network=ticket.network,
+        )
 
     def register_handle(self, handle: str, login_id: str) -> None:
         """Let a handle find its login."""

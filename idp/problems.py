@@ -69,8 +69,8 @@ def _form(error: GongmuError, reference: str) -> Response:
     programs = (*_PROGRAMS, *_SITE_PROGRAMS)
     if path.startswith(programs) and not wallet_page:
         body = {"error": error.code}
-        if getattr(error, "public", ""):
-            body["error_description"] = error.public  # type: ignore[attr-defined]
+        if isinstance(error, RequestError) and error.public:
+            body["error_description"] = error.public
         return _with_status(jsonify(body), error.status)
     return page(error.reason, error.status, reference)
 
@@ -94,7 +94,7 @@ def _problem_document(error: GongmuError, reference: str) -> Response:
         "title": error.code,
         "status": error.status,
         "code": error.reason.value,
-        "detail": getattr(error, "public", "") or error.code,
+        "detail": (isinstance(error, RequestError) and error.public) or error.code,
         "instance": f"urn:gongmu:reference:{reference}",
     }
     response = _with_status(jsonify(body), error.status)
@@ -109,16 +109,16 @@ def _with_status(response: Response, status: int) -> Response:
 
 def _write_event(error: GongmuError) -> None:
     """One event per refusal, unless the raiser wrote a better one (`error.recorded`)."""
-    if getattr(error, "recorded", False) or isinstance(error, OutsideError):
+    if error.recorded or isinstance(error, OutsideError):
         return
     event = Event(
         _kind(error),
         reason=error.reason,
         address=browser.address(),
         network=browser.network(),
-        relying_party=getattr(error, "relying_party", ""),
-        journey=getattr(error, "journey", ""),
-        method=getattr(error, "method", ""),
+        relying_party=error.relying_party,
+        journey=error.journey,
+        method=error.method,
     )
     try:
         services().journal.record_alone(event)
@@ -143,7 +143,7 @@ def _answer_http(error: HTTPException) -> Response:
     wrapped = RequestError("invalid_request", detail=str(error))
     wrapped.status = code
     wrapped.reason = Reason.TOO_LARGE if code == 413 else Reason.BAD_REQUEST
-    wrapped.recorded = code in (404, 405)  # type: ignore[attr-defined]
+    wrapped.recorded = code in (404, 405)
     response = answer(wrapped)
     if code == 405 and getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(error.valid_methods or ())  # type: ignore[attr-defined]

@@ -38,6 +38,8 @@ class Session:
     acr: str
     amr: tuple[str, ...]
     mobile_id: str
+    device: str
+    address: str
     authenticated_at: datetime
     seen_at: datetime
     expires_at: datetime
@@ -67,10 +69,10 @@ class Sessions:
         self._lifetimes = lifetimes
         self._now = now
 
-    def start(self, login: Bound, acr: str, amr: tuple[str, ...]) -> tuple[str, str]:
-        """A new session with its event in one transaction; gives (session id, cookie value)."""
+    def start(self, login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> str:
+        """A new session with its event in one transaction; gives the cookie's value."""
         now = self._now()
-        session_id, cookie = randomness.token(16), randomness.token(32)
+        cookie = randomness.token(32)
         ticket = login.ticket
         with transaction(self._engine) as connection:
             connection.execute(
@@ -111,7 +113,7 @@ class Sessions:
                     data={"means": " ".join(login.means)},
                 ),
             )
-        return session_id, cookie
+        return cookie
 
     def find(self, cookie: str) -> Session | None:
         """The live session of a cookie; None when unknown, ended, idle too long or over."""

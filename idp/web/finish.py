@@ -1,0 +1,87 @@
+"""The last step of a login: the gate once more, the strength reached, the session with its event."""
+
+from flask import Response
+
+from idp import assurance, browser, randomness
+from idp.contracts import Identifier, Official
+from idp.errors import AccessDenied, OutsideError
+from idp.events import Reason
+from idp.login import Bound, LoginState, Person, Proved, Stored, Ticket, bind, fail, finish
+from idp.people import must_be_active
+from idp.relying_parties import RelyingParty
+from idp.services import services
+from idp.store.sql import transaction
+
+
+def party_of(ticket: Ticket) -> RelyingParty:
+    """The relying party of a login. AccessDenied when it was removed or disabled meanwhile."""
+    party = services().relying_parties.get(ticket.request.client_id)
+    if party is None or party.disabled:
+        raise AccessDenied("relying party gone", reason=Reason.CLIENT_DISABLED)
+    return party
+
+
+def qr_alone_suffices(state: Proved) -> bool:
+    """Whether what the relying party asks for is reached without binding phone and desk."""
+    reached = assurance.acr_of(
+        services().settings.acr_rules, state.wire.method, {*state.proof.means, "qr"}
+    )
+    return assurance.reaches(reached, state.ticket.required_acr) and bool(reached)
+
+
+def as_bound(state: LoginState) -> Bound | None:
+    """What can be finished now: Bound, or Proved where the QR alone suffices."""
+    if isinstance(state, Proved) and qr_alone_suffices(state):
+        return bind(state, "qr")
+    return state if isinstance(state, Bound) else None
+
+
+def admitted(person: Person, ticket: Ticket) -> Official:
+    """The account gate, asked live: in the directory, active, and let in by the relying party."""
+    official = services().people.find(person.personnel_number)
+    must_be_active(official)
+    services().adapters[party_of(ticket).kind].admit(official)
+    return official
+
+
+def complete(stored: Stored, bound: Bound) -> Response:
+    """Finish a login in this browser: 303 back to `/oauth/authorize?login=<id>`.
+
+    The state changes first and by compare-and-set, so of two requests one makes the session; if
+    the session cannot be written, the login has no session and yields no code (fail closed).
+    """
+    parts = services()
+    ticket = bound.ticket
+    try:
+        admitted(bound.person, ticket)
+        acr = _strength(bound)
+    except AccessDenied as error:
+        parts.logins.change(stored, fail(bound, error.reason))
+        error.journey, error.relying_party = ticket.journey, ticket.relying_party
+        raise
+    session_id = randomness.token(16)
+    stored = parts.logins.change(stored, finish(bound, session_id))
+    try:
+        amr = tuple(sorted(bound.proof.amr))
+        browser.set_session_cookie(parts.sessions.start(bound, session_id, acr, amr))
+    except OutsideError:
+        parts.logins.change(stored, fail(stored.state, Reason.OUTSIDE))
+        raise
+    return browser.see_other(f"/oauth/authorize?login={ticket.id}")
+
+
+def _strength(bound: Bound) -> str:
+    reached = assurance.acr_of(services().settings.acr_rules, bound.wire.method, bound.means)
+    if not reached or not assurance.reaches(reached, bound.ticket.required_acr):
+        raise AccessDenied(f"reached {reached!r}", reason=Reason.ACR_UNMET)
+    return reached
+
+
+def subject_of(person_issuer: str, official: Official) -> Person:
+    """The person behind a verified identifier, with our own id for them (one short transaction)."""
+    parts = services()
+    with transaction(parts.engine) as connection:
+        subject = parts.people.subject(
+            connection, Identifier(person_issuer, official.personnel_number)
+        )
+    return Person(subject, official.source, official.personnel_number, official.name)

@@ -1,0 +1,97 @@
+"""The front page, what operators ask (`/healthz`, `/readyz`, `/metrics`), and the sites' documents."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_template, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+
+from idp import metrics
+from idp.errors import LoginNotFound, OutsideError
+from idp.services import services
+from idp.store.sql import transaction
+
+blueprint = Blueprint("home", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Time every request, and give each log line of it the same id."""
+    app.before_request(_start)
+    app.after_request(_measure)
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(route=str(request.url_rule or ""))
+
+
+def _measure(response: Response) -> Response:
+    seconds = time.perf_counter() - g.get("started", time.perf_counter())
+    route = str(request.url_rule or "none")
+    metrics.REQUESTS.labels(route, str(response.status_code)).observe(seconds)
+    return response
+
+
+@blueprint.get("/")
+def home() -> Response:
+    """What this is."""
+    return make_response(render_template("home.html", wallet_enabled="wallet" in services().sites))
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """The process answers."""
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Whether each store and the directory answer; 503 and which one when not."""
+    parts = services()
+    checks: dict[str, Callable[[], None]] = {
+        "sql": _sql_answers,
+        "redis": parts.short.ping,
+        "directory": parts.people.check,
+    }
+    told = {name: _state(check) for name, check in checks.items()}
+    ready = all(state == "ok" for state in told.values())
+    response = jsonify({"ready": ready, "stores": told})
+    response.status_code = 200 if ready else 503
+    return response
+
+
+def _sql_answers() -> None:
+    with transaction(services().engine) as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _state(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except OutsideError as error:
+        metrics.OUTSIDE.labels(error.system).inc()
+        return "unavailable"
+    return "ok"
+
+
+@blueprint.get("/metrics")
+def prometheus() -> Response:
+    """Counters of this worker."""
+    response = make_response(generate_latest(metrics.registry))
+    response.headers["Content-Type"] = CONTENT_TYPE_LATEST
+    return response
+
+
+@blueprint.get("/.well-known/<path:name>")
+def well_known(name: str) -> Response:
+    """Documents of the sites that are switched on (OpenID4VCI metadata and the like)."""
+    for site in services().sites.values():
+        if name in site.well_known:
+            response = jsonify(site.well_known[name]())
+            response.headers["Cache-Control"] = "public, max-age=300"
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            return response
+    raise LoginNotFound(f"no document {name!r}")

@@ -1,0 +1,279 @@
+"""The desk's side of a login: chooser, QR, polls, return code, finish (steps 2, 5 and 6).
+
+Pages never route to one another: each looks at the stored state and shows what it asks for.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask_babel import gettext as _
+
+from idp import browser, problems, randomness
+from idp.contracts import WalletMethod
+from idp.errors import LoginError, LoginExpired, LoginNotFound, RequestError
+from idp.events import Event, Kind, Reason
+from idp.login import (
+    MAX_RETURN_CODE_TRIES,
+    Bound,
+    Failed,
+    Finished,
+    LoginState,
+    Proved,
+    Started,
+    Stored,
+    Waiting,
+    Wire,
+    begin,
+    fail,
+    frame,
+    try_return_code,
+    wrong_return_code,
+)
+from idp.services import services
+from idp.web import finish, guard, qr_page
+
+blueprint = Blueprint("login", __name__)
+NO_JS_REFRESH_S = 5
+
+
+def _purpose(login_id: str) -> str:
+    return f"login:{login_id}"
+
+
+@blueprint.get("/login/<login_id>")
+def show(login_id: str) -> Response:
+    """The page that the state of the login asks for; finishes a login that is ready."""
+    stored = _peek(login_id)
+    state = stored.state
+    bound = finish.as_bound(state)
+    if bound is not None:
+        return finish.complete(stored, bound)
+    if isinstance(state, Started):
+        methods = list(services().methods)
+        return _begin(stored, methods[0]) if len(methods) == 1 else _chooser(state, methods)
+    if isinstance(state, Waiting):
+        return _qr(state)
+    if isinstance(state, Proved):
+        return _return_code_page(state)
+    if isinstance(state, Finished):
+        return browser.see_other(f"/oauth/authorize?login={login_id}")
+    return problems.page(
+        state.reason if isinstance(state, Failed) else Reason.LOGIN_STEP,
+        403,
+        next_url=f"/login/{login_id}/again",
+    )
+
+
+@blueprint.post("/login/<login_id>/<method>")
+def choose(login_id: str, method: str) -> Response:
+    """Begin a method, or begin it anew: with an expired login, on a new one for the same request."""
+    browser.check_csrf(_purpose(login_id))
+    if method not in services().methods:
+        raise LoginNotFound(f"no method {method!r}")
+    stored = services().logins.peek_for(login_id, browser.browser_hash())
+    state = stored.state
+    if isinstance(state, Started | Waiting) and services().now() < state.ticket.expires_at:
+        _begin(stored, method)
+        return browser.see_other(f"/login/{login_id}")
+    return _again(stored)
+
+
+@blueprint.get("/login/<login_id>/again")
+def again(login_id: str) -> Response:
+    """A new login for the same request, when this one is over without a session."""
+    return _again(services().logins.peek_for(login_id, browser.browser_hash()))
+
+
+@blueprint.post("/login/<login_id>/cancel")
+def cancel(login_id: str) -> Response:
+    """The person changed their mind at the desk: the relying party is told access_denied."""
+    browser.check_csrf(_purpose(login_id))
+    stored = services().logins.peek_for(login_id, browser.browser_hash())
+    if not isinstance(stored.state, Finished | Failed):
+        services().logins.change(stored, fail(stored.state, Reason.DECLINED))
+    return _towards_party(stored)
+
+
+@blueprint.get("/login/<login_id>/status")
+def status(login_id: str) -> Response:
+    """A poll: only reads; answers the step and the next frames."""
+    try:
+        state = services().logins.load_for(login_id, browser.browser_hash()).state
+    except LoginExpired:
+        return _json({"step": "expired", "reason": Reason.LOGIN_EXPIRED.value, "next": None})
+    return _json(_status(state))
+
+
+@blueprint.post("/login/<login_id>/return-code")
+def return_code(login_id: str) -> Response:
+    """The code the phone shows, typed at the desk: three tries."""
+    browser.check_csrf(_purpose(login_id))
+    stored = services().logins.load_for(login_id, browser.browser_hash())
+    state = stored.state
+    if not isinstance(state, Proved):
+        raise LoginError(f"return code in {state.step}", reason=Reason.LOGIN_STEP)
+    typed = "".join(request.form.get("return_code", "").split())
+    after = try_return_code(state, typed)
+    stored = services().logins.change(stored, after)
+    if isinstance(after, Bound):
+        return finish.complete(stored, after)
+    _record(after, Kind.RETURN_CODE_REFUSED, _reason_of(after))
+    if isinstance(after, Proved):
+        return _return_code_page(after, error=True)
+    return browser.see_other(f"/login/{login_id}")
+
+
+@blueprint.post("/login/<login_id>/finish")
+def finish_login(login_id: str) -> Response:
+    """Finish a login that is ready (the page does the same when it is opened)."""
+    browser.check_csrf(_purpose(login_id))
+    stored = services().logins.load_for(login_id, browser.browser_hash())
+    bound = finish.as_bound(stored.state)
+    if bound is None:
+        raise LoginError(f"finish in {stored.state.step}", reason=Reason.LOGIN_STEP)
+    return finish.complete(stored, bound)
+
+
+def _peek(login_id: str) -> Stored:
+    """The login, and an expired one that has a page to be said on."""
+    stored = services().logins.peek_for(login_id, browser.browser_hash())
+    over = services().now() >= stored.state.ticket.expires_at
+    if over and not isinstance(stored.state, Waiting | Finished | Failed):
+        return services().logins.change(stored, fail(stored.state, Reason.LOGIN_EXPIRED))
+    return stored
+
+
+def _again(stored: Stored) -> Response:
+    if isinstance(stored.state, Finished):
+        return browser.see_other(f"/oauth/authorize?login={stored.state.ticket.id}")
+    fresh = services().logins.again(stored.state.ticket)
+    return browser.see_other(f"/login/{fresh.ticket.id}")
+
+
+def _towards_party(stored: Stored) -> Response:
+    guard.allow_form_target(stored.state.ticket.request.redirect_uri)
+    return browser.see_other(f"/oauth/authorize?login={stored.state.ticket.id}")
+
+
+def _begin(stored: Stored, name: str) -> Response:
+    """Step 2: the method begins, the handle is registered, the QR is drawn."""
+    state = stored.state
+    if not isinstance(state, Started | Waiting):
+        raise LoginError(f"begin in {state.step}", reason=Reason.LOGIN_STEP)
+    logins = services().logins
+    wire = Wire(
+        method=name,
+        handle=randomness.token(16),
+        nonce=randomness.token(32),
+        frame_secret=randomness.token(32),
+        method_state={},
+        begun_at=services().now(),
+    )
+    attempt = logins.attempt(begin(state, wire), qr_page.response_uri(wire.handle))
+    step = services().methods[name].begin(attempt)
+    wire = Wire(**{**_fields(wire), "method_state": dict(step.state)})
+    logins.register_handle(wire.handle, state.ticket.id)
+    waiting = begin(state, wire)
+    logins.change(stored, waiting)
+    _record(waiting, Kind.LOGIN_STARTED, Reason.NONE)
+    return _qr(waiting)
+
+
+def _fields(wire: Wire) -> dict[str, Any]:
+    return {name: getattr(wire, name) for name in Wire.__slots__}
+
+
+def _chooser(state: Started, methods: list[str]) -> Response:
+    titles = {"mobile_id": (_("Mobile ID"), _("Scan a QR with the phone that carries your ID."))}
+    choices = [
+        {
+            "name": name,
+            "title": titles.get(name, (name, ""))[0],
+            "text": titles.get(name, ("", ""))[1],
+        }
+        for name in methods
+    ]
+    return _page("login.html", state, methods=choices)
+
+
+def _qr(state: Waiting) -> Response:
+    now = services().now()
+    left_s = max(0, int((state.ticket.expires_at - now).total_seconds()))
+    method = services().methods[state.wire.method]
+    if not isinstance(method, WalletMethod):
+        raise LoginError("method without a page", reason=Reason.LOGIN_STEP)
+    second = qr_page.elapsed_s(state.wire, now)
+    links = qr_page.links(method, state.wire, frame(state.wire, second))
+    return _page(
+        "methods/mobile_id.html",
+        state,
+        qr_svg=qr_page.svg(method, state.wire, second),
+        wallets=links,
+        wallet_link=links[0]["href"],
+        status_url=f"/login/{state.ticket.id}/status",
+        expires_in_s=left_s,
+        no_js_refresh_s=NO_JS_REFRESH_S if left_s else 0,
+    )
+
+
+def _return_code_page(state: Proved, *, error: bool = False) -> Response:
+    tries_left = MAX_RETURN_CODE_TRIES - state.tries
+    return _page("methods/mobile_id_code.html", state, tries_left=tries_left, error=error)
+
+
+def _page(template: str, state: LoginState, **values: Any) -> Response:
+    party = finish.party_of(state.ticket)
+    guard.allow_form_target(state.ticket.request.redirect_uri)
+    return make_response(
+        render_template(
+            template,
+            login_id=state.ticket.id,
+            relying_party=qr_page.localized_name(party),
+            **values,
+        )
+    )
+
+
+def _status(state: LoginState) -> dict[str, Any]:
+    here = f"/login/{state.ticket.id}"
+    if isinstance(state, Waiting):
+        method = services().methods[state.wire.method]
+        if state.pinned or not isinstance(method, WalletMethod):
+            return {"step": "scanned", "reason": None, "next": None}
+        frames = qr_page.frames(method, state.wire, services().now())
+        return {"step": "waiting", "reason": None, "next": None, **frames}
+    if isinstance(state, Proved) and not finish.qr_alone_suffices(state):
+        return {"step": "proved", "reason": None, "next": here}
+    if isinstance(state, Failed):
+        return {"step": "failed", "reason": state.reason.value, "next": here}
+    return {"step": "ready", "reason": None, "next": here}
+
+
+def _json(body: dict[str, Any]) -> Response:
+    response = jsonify(body)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _reason_of(state: Bound | Proved | Failed) -> Reason:
+    try:
+        wrong_return_code(state)
+    except LoginError as error:
+        return error.reason
+    raise RequestError("server_error", detail="a right return code has no reason")
+
+
+def _record(state: LoginState, kind: Kind, reason: Reason) -> None:
+    ticket = state.ticket
+    services().journal.record_alone(
+        Event(
+            kind,
+            reason=reason,
+            journey=ticket.journey,
+            relying_party=ticket.relying_party,
+            method=state.wire.method if not isinstance(state, Started) and state.wire else "",
+            address=browser.address(),
+            network=browser.network(),
+            device=browser.device(),
+        )
+    )
