@@ -1,0 +1,97 @@
+"""Steps of a change in the register, each within the caller's transaction; and rows as values."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from idp import randomness
+from idp.contracts import MobileId, MobileIdState
+from idp.errors import AccessDenied, OutsideError
+from idp.events import Event, Kind, Reason
+from idp.store.sql import utc
+from idp.store.tables import grants, mobile_ids, sessions
+
+STATUS_LIST_SIZE = 1 << 17  # indices per list; 2 bits each: 32 KiB before compression
+FIRST_LIST = 1
+_CANDIDATES = 16  # random places tried in a list; it is left for the next one at about 60 %
+
+
+def free_place(connection: Connection) -> tuple[int, int]:
+    """A random free place: drawn, not counted, so that it says nothing of when or to whom (A-178)."""
+    newest = connection.scalar(select(func.max(mobile_ids.c.status_list))) or FIRST_LIST
+    for number in (newest, newest + 1):
+        drawn = [randomness.below(STATUS_LIST_SIZE) for _ in range(_CANDIDATES)]
+        query = select(mobile_ids.c.status_index).where(
+            mobile_ids.c.status_list == number, mobile_ids.c.status_index.in_(drawn)
+        )
+        taken = set(connection.scalars(query))
+        for index in drawn:
+            if index not in taken:
+                return number, index
+    raise OutsideError("sql", "no free place in the status list")
+
+
+def end_sessions(
+    connection: Connection, opened_by: list[str], reason: Reason, now: datetime, actor: str = ""
+) -> list[Event]:
+    """End the sessions that these mobile IDs opened, and their grants; gives the events to write."""
+    if not opened_by:
+        return []
+    ended = connection.execute(
+        update(sessions)
+        .where(sessions.c.mobile_id.in_(opened_by), sessions.c.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason.value)
+        .returning(sessions.c.id, sessions.c.subject, sessions.c.journey, sessions.c.mobile_id)
+    ).all()
+    connection.execute(
+        update(grants)
+        .where(grants.c.session.in_([row.id for row in ended]), grants.c.ended_at.is_(None))
+        .values(ended_at=now, end_reason=reason.value)
+    )
+    return [
+        Event(
+            Kind.SESSION_ENDED,
+            reason=reason,
+            subject=row.subject,
+            journey=row.journey,
+            session=row.id,
+            mobile_id=row.mobile_id,
+            actor=actor,
+        )
+        for row in ended
+    ]
+
+
+def event(kind: Kind, mobile_id: str, subject: str, actor: str = "") -> Event:
+    """The journey of an issuance bears the id of its mobile ID."""
+    return Event(kind, journey=mobile_id, mobile_id=mobile_id, subject=subject, actor=actor)
+
+
+def state_changed(mobile_id: str, subject: str, reason: Reason, to: str, actor: str = "") -> Event:
+    """A mobile ID was suspended, reinstated or revoked."""
+    return Event(
+        Kind.MOBILE_ID_STATE,
+        reason=reason,
+        mobile_id=mobile_id,
+        subject=subject,
+        actor=actor,
+        data={"to": to},
+    )
+
+
+def as_mobile_id(row: Row[Any] | None) -> MobileId:
+    """A row as a value. AccessDenied(OFFER_UNKNOWN) when there is none."""
+    if row is None:
+        raise AccessDenied("no such mobile ID", reason=Reason.OFFER_UNKNOWN)
+    return MobileId(
+        id=row.id,
+        personnel_number=row.personnel_number,
+        source=row.source,
+        state=MobileIdState(row.state),
+        status_list=row.status_list,
+        status_index=-1 if row.status_index is None else row.status_index,
+        key_thumbprint=row.key_thumbprint,
+        created_at=utc(row.created_at) or row.created_at,
+        expires_at=utc(row.expires_at) or row.expires_at,
+    )
