@@ -1,0 +1,122 @@
+"""One suite for every implementation of the short-lived store: real Redis, embedded Valkey's protocol, the fake."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from idp.errors import OutsideError
+from idp.store.short import RedisShort, open_short
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[RedisShort]:
+    yield open_short(redis_url)
+    redis.Redis.from_url(redis_url).flushdb()
+
+
+pytestmark = pytest.mark.services
+
+
+def test_put_and_get(store: RedisShort) -> None:
+    store.put("login:a", '{"x": 1}', 10)
+    assert store.get("login:a") == '{"x": 1}'
+    assert store.get("login:b") is None
+
+
+def test_put_new_is_true_once(store: RedisShort) -> None:
+    assert store.put_new("jti:a", "1", 10)
+    assert not store.put_new("jti:a", "1", 10)
+
+
+def test_take_gives_the_value_to_one_and_remembers(store: RedisShort) -> None:
+    store.put("code:a", "grant", 10)
+    first = store.take("code:a", remember_s=60)
+    again = store.take("code:a", remember_s=60)
+    assert first is not None
+    assert first.first
+    assert again is not None
+    assert (again.value, again.first) == ("grant", False)
+    assert store.get("code:a") is None
+
+
+def test_take_without_memory_forgets(store: RedisShort) -> None:
+    store.put("code:a", "grant", 10)
+    assert store.take("code:a") is not None
+    assert store.take("code:a") is None
+
+
+def test_replace_compares_and_keeps_the_time_to_live(store: RedisShort, redis_url: str) -> None:
+    store.put("login:a", "old", 50)
+    assert not store.replace("login:a", "other", "new")
+    assert store.replace("login:a", "old", "new")
+    assert store.get("login:a") == "new"
+    assert 0 < int(redis.Redis.from_url(redis_url).ttl("login:{a}")) <= 50
+    assert not store.replace("login:gone", "old", "new")
+
+
+def test_count_counts_within_its_window(store: RedisShort) -> None:
+    assert [store.count("rate:a", 10) for _ in range(3)] == [1, 2, 3]
+
+
+def test_namespaces_are_apart(store: RedisShort) -> None:
+    site = store.namespace("issuer")
+    site.put("nonce:a", "1", 10)
+    assert store.get("nonce:a") is None
+    assert store.namespace("wallet").get("nonce:a") is None
+
+
+def test_every_key_has_a_hash_tag_and_expires(store: RedisShort, redis_url: str) -> None:
+    store.put("login:a", "1", 10)
+    store.namespace("issuer").put("nonce:a", "1", 10)
+    store.count("rate:a", 10)
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    keys = list(client.scan_iter())
+    assert sorted(keys) == ["login:{a}", "rate:{a}", "site:{issuer:nonce:a}"]
+    assert all(int(client.ttl(key)) > 0 for key in keys)
+
+
+def test_what_another_primary_wrote_reads_as_absent(store: RedisShort, redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
+    client.set("code:{a}", "0123456789ab|grant", ex=10)
+    assert store.get("code:a") is None
+    assert store.take("code:a") is None
+
+
+def test_two_hundred_takers_one_gets_it(store: RedisShort) -> None:
+    store.put("code:a", "grant", 10)
+    won = _in_parallel(200, lambda: store.take("code:a", remember_s=60))
+    assert sum(1 for taken in won if taken is not None and taken.first) == 1
+
+
+def test_a_store_that_is_away_raises_the_named_error() -> None:
+    away = open_short("redis://127.0.0.1:1/0", timeout_s=0.3)
+    for call in (
+        lambda: away.get("a:b"),
+        lambda: away.put("a:b", "c", 1),
+        lambda: away.take("a:b"),
+        lambda: away.count("a:b", 1),
+        lambda: away.replace("a:b", "c", "d"),
+        away.ping,
+    ):
+        with pytest.raises(OutsideError) as caught:
+            call()
+        assert caught.value.system == "redis"
+
+
+def _in_parallel(count: int, work: Callable[[], Any]) -> list[Any]:
+    results: list[Any] = []
+    barrier = threading.Barrier(min(count, 50))
+
+    def run(times: int) -> None:
+        barrier.wait()
+        results.extend(work() for _ in range(times))
+
+    threads = [threading.Thread(target=run, args=(count // 50,)) for _ in range(min(count, 50))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
