@@ -62,15 +62,12 @@ def _basis(template: str) -> qr.QrBasis:
 
 
 def _basis_of(method: WalletMethod) -> qr.QrBasis:
-    query = method.link_query(request_uri("H" * _HANDLE_LENGTH, "F" * _FRAME_LENGTH))
-    handle, frame_text = "H" * _HANDLE_LENGTH, "F" * _FRAME_LENGTH
-    template = f"{prefix()}{query}"
-    template = template.replace(handle, "\0" * _HANDLE_LENGTH, 1)
-    return _basis(template.replace(frame_text, "\0" * _FRAME_LENGTH, 1))
+    handle, frame_text = qr.HOLE * _HANDLE_LENGTH, qr.HOLE * _FRAME_LENGTH
+    return _basis(prefix() + method.link_query(request_uri(handle, frame_text)))
 
 
 def _bits(basis: qr.QrBasis, wire: Wire, second: int) -> int:
-    return basis.frame((wire.handle + frame(wire, second)).encode())
+    return basis.frame(wire.handle, frame(wire, second))
 
 
 def svg(method: WalletMethod, wire: Wire, second: int) -> Markup:

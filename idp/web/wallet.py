@@ -120,7 +120,8 @@ def not_me(handle: str) -> Response:
 
 def _form() -> dict[str, str]:
     """The form's fields, each at most once (E1)."""
-    if request.method == "POST" and request.mimetype != "application/x-www-form-urlencoded":
+    given = request.method == "POST" and request.content_length != 0
+    if given and request.mimetype != "application/x-www-form-urlencoded":
         raise RequestError("invalid_request", "a form is expected", reason=Reason.PROOF_MALFORMED)
     fields = {}
     for name, values in request.form.lists():
