@@ -98,7 +98,7 @@ class Phone(Browser):
     def return_code(self, redirect_uri: str) -> str:
         """The code on the page that the wallet's redirect_uri shows."""
         self.get(redirect_uri)
-        return re.sub(r"\s", "", self.find(r'<output[^>]*id="return-code"[^>]*>([\d\s]+)</output>'))
+        return self.find(r'<output[^>]*\bid="return-code"[^>]*>\s*(\d{6})\s*</output>')
 
 
 @dataclass

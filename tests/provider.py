@@ -88,6 +88,21 @@ class Provider:
         found: list[dict[str, Any]] = answer.json()["events"]
         return found
 
+    def last_event(self) -> str:
+        """The id of the newest event: a mark for `events_after`."""
+        return str(self.events(limit=1)[0]["id"])
+
+    def events_after(self, mark: str) -> list[dict[str, Any]]:
+        """What happened since, the oldest first, without the traces of this test's own reading."""
+        found = []
+        for event in self.events(limit=500):
+            if event["id"] == mark:
+                return found[::-1]
+            own = event.get("relying_party") == self.automation["client_id"]
+            if event["kind"] != "api:read:done" and not own:
+                found.append(event)
+        raise AssertionError("more than 500 events since the mark")
+
     def offer(self, personnel_number: str) -> dict[str, str]:
         """A mobile ID offered to that person: id, credential_offer_uri, tx_code, expires_at."""
         answer = self.api(

@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,6 +110,40 @@ def redis_server() -> Iterator[str]:
             yield url
         finally:
             child.stop()
+
+
+@dataclass
+class Canary:
+    """A listener that nobody should ever call."""
+
+    url: str
+    calls: int = 0
+
+
+@contextlib.contextmanager
+def canary() -> Iterator[Canary]:
+    """Counts who connects; answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        found = Canary(f"http://127.0.0.1:{listener.getsockname()[1]}/keys")
+        over = threading.Event()
+        thread = threading.Thread(target=_count_calls, args=(listener, found, over))
+        thread.start()
+        try:
+            yield found
+        finally:
+            over.set()
+            thread.join()
+
+
+def _count_calls(listener: socket.socket, found: Canary, over: threading.Event) -> None:
+    while not over.is_set():
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
+        found.calls += 1
+        connection.close()
 
 
 def _redis_answers(url: str) -> bool | None:

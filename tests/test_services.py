@@ -1,10 +1,13 @@
 """The servers that other tests lean on are real and answer."""
 
+import socket
+from urllib.parse import urlsplit
+
 import psycopg
 import pytest
 import redis
 
-from tests.servers import Child, DidNotStart, free_port
+from tests.servers import Child, DidNotStart, canary, free_port
 
 pytestmark = pytest.mark.services
 
@@ -50,3 +53,13 @@ def test_a_server_that_will_not_end_is_ended() -> None:
 
 def test_free_ports_come_in_a_row() -> None:
     assert free_port(following=1) > 1024
+
+
+def test_canary_counts_who_calls() -> None:
+    with canary() as listener:
+        assert listener.calls == 0
+        with socket.create_connection(
+            (urlsplit(listener.url).hostname, urlsplit(listener.url).port)
+        ) as call:
+            assert call.recv(1) == b""
+        assert listener.calls == 1

@@ -77,9 +77,9 @@ def press_sign_in(page: Page, demo: Provider, party: str) -> None:
         page.get_by_role("button", name=re.compile("로그인|Sign in"))
     ).first.click()
     page.wait_for_url("**/login/**")
-    if page.locator("svg.qr").count() == 0:
+    if page.locator("#qr").count() == 0:
         page.get_by_role("button", name=re.compile("모바일|Mobile ID")).first.click()
-    page.locator("svg.qr").wait_for()
+    page.locator("#qr").wait_for()
 
 
 def scan(page: Page) -> str:
@@ -159,7 +159,7 @@ def test_declining_on_the_phone_is_said_at_the_desk(
     phone.get_by_test_id("paste-link").fill(scan(desk))
     phone.get_by_test_id("paste-submit").click()
     phone.get_by_test_id("present-decline").click()
-    expect(desk.locator("svg.qr")).to_have_count(0)
+    expect(desk.locator("#qr")).to_have_count(0)
     assert urlsplit(desk.url).path.startswith("/login/")
 
 
@@ -190,7 +190,7 @@ def test_keyboard_alone(desk: Page, phone: Page, demo: Provider) -> None:
     desk.goto(demo.relying_parties["mail"]["url"])
     tab_to(desk, re.compile("로그인|Sign in"))
     desk.keyboard.press("Enter")
-    desk.locator("svg.qr").wait_for()
+    desk.locator("#qr").wait_for()
     present(phone, demo, scan(desk))
     code = return_code(phone)
     expect(desk.locator("input[name=return_code]")).to_be_focused()
