@@ -1,1 +1,42 @@
-"""To be written."""
+"""The reference wallet: for the command line, and for a phone's browser under `/wallet`.
+
+One flow each way. Receiving: `links` -> `offer` -> `receive` -> `store`. Showing: `links` ->
+`request` (is it genuine?) -> `dcql` (which card, which claims?) -> `present`. Each step is a module
+that knows nothing of the clock; `commands` strings them together for `gongmu wallet`, and the
+browser does the holder's part in templates/assets/wallet/, helped by `site` where a browser
+cannot check certificates or read pictures. Both keep the same checks in the same order.
+"""
+
+from pathlib import Path
+
+from cryptography import x509
+from pydantic import BaseModel, ConfigDict, Field
+
+from idp.contracts import Site, SiteKit, Use
+
+
+class WalletSettings(BaseModel):
+    """`[sites.wallet]`: the wallet that this provider serves under `/wallet`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verifier_anchors_files: tuple[Path, ...] = Field(
+        (), description="PEM files: roots of verifiers that may ask, beside this provider's own"
+    )
+
+    def open(self, kit: SiteKit) -> Site:
+        """The site, with the roots it believes."""
+        from idp_wallet.chain import Anchors, read_anchors
+        from idp_wallet.site import make_blueprint
+
+        others = read_anchors(*self.verifier_anchors_files)
+
+        def anchors() -> Anchors:  # asked each time: our own root may have been renewed
+            own = map(x509.load_der_x509_certificate, kit.trust_anchors(Use.VERIFIER))
+            return (*own, *others)
+
+        return Site(
+            blueprint=make_blueprint(kit, anchors),
+            prefixes=("/wallet",),
+            well_known={},
+        )

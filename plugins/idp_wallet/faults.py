@@ -1,0 +1,57 @@
+"""Why the wallet stops, as one tree below the provider's own errors.
+
+WalletStopped
+├── LinkUnreadable     not a link (or a picture of one) that a wallet understands
+├── OfferRefused       the issuer's offer, metadata or credential is not in order
+│   └── CodeRefused     the issuer says that the code is wrong or used up
+├── RequestUntrusted   who asks cannot be verified, or asks in a way that is not in order
+├── NothingToShow      no card in this wallet answers the question
+├── AnswerRefused      the verifier did not take the presentation
+├── Unreachable        the other side does not answer, or not in time
+└── StoreUnusable      the folder with the cards cannot be used
+
+The text is shown to the person who holds the wallet: plain words, never a secret. `code` is stable:
+pages find their translation by it, programs read it with `--json`.
+"""
+
+from idp.errors import GongmuError
+from idp.events import Reason
+
+
+class WalletStopped(GongmuError):
+    code = "wallet_stopped"
+    status = 400
+    reason = Reason.BAD_REQUEST
+
+
+class LinkUnreadable(WalletStopped):
+    code = "link_unreadable"
+
+
+class OfferRefused(WalletStopped):
+    code = "offer_refused"
+
+
+class CodeRefused(OfferRefused):
+    code = "code_refused"
+
+
+class RequestUntrusted(WalletStopped):
+    code = "request_untrusted"
+
+
+class NothingToShow(WalletStopped):
+    code = "nothing_to_show"
+
+
+class AnswerRefused(WalletStopped):
+    code = "answer_refused"
+
+
+class Unreachable(WalletStopped):
+    code = "unreachable"
+    status = 502
+
+
+class StoreUnusable(WalletStopped):
+    code = "store_unusable"
