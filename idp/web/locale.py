@@ -1,0 +1,94 @@
+"""Which language a page speaks: Korean or English, by what the person said, then by what the browser says.
+
+First the choice made with the switch in the header (a cookie that holds the language and nothing
+else), then `ui_locales` of the login at hand (OIDC Core §3.1.2.1), then Accept-Language, then Korean.
+Only `settings.languages` are ever compared with, so a million made-up tags cost nothing (A-036).
+"""
+
+from collections.abc import Iterable
+
+from flask import Blueprint, Flask, Response, g, request
+from flask_babel import Babel
+
+from idp import browser
+from idp.paths import TRANSLATIONS
+from idp.services import services
+
+COOKIE = "gongmu-lang"
+NATIVE_NAMES = {"ko": "한국어", "en": "English"}
+_COOKIE_MAX_AGE_S = 365 * 86400
+_LONGEST_PATH = 4096
+
+blueprint = Blueprint("locale", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Translations, times in Korean time, and the language switch."""
+    babel = Babel()
+    babel.init_app(
+        app,
+        default_locale="ko",
+        default_timezone="Asia/Seoul",
+        default_translation_directories=str(TRANSLATIONS),
+        locale_selector=choose_language,
+    )
+    app.register_blueprint(blueprint)
+
+
+def choose_language() -> str:
+    """The language of this answer: always one of `settings.languages`."""
+    offered = services().settings.languages
+    default = "ko" if "ko" in offered else offered[0]
+    chosen = request.cookies.get(COOKIE, "")
+    if chosen in offered:
+        return chosen
+    wanted = _first_offered(getattr(g, "ui_locales", ()), offered)
+    return wanted or request.accept_languages.best_match(offered, default) or default
+
+
+def _first_offered(tags: Iterable[str], offered: tuple[str, ...]) -> str | None:
+    """The first of some language tags (untrusted) that we speak: "en-GB" finds "en" (RFC 4647 §3.4)."""
+    for tag in tags:
+        primary = tag.split("-", 1)[0].lower()
+        if primary in offered:
+            return primary
+    return None
+
+
+@blueprint.post("/language")
+def change_language() -> Response:
+    """Keeps a language in a cookie and goes back to the page.
+
+    Needs no CSRF token: all that a forged form could do is to change the words on the page.
+    """
+    settings = services().settings
+    response = browser.see_other(same_site_path(request.form.get("next", "/")))
+    language = request.form.get("lang", "")
+    if language in settings.languages:
+        response.set_cookie(
+            COOKIE,
+            language,
+            max_age=_COOKIE_MAX_AGE_S,
+            secure=settings.issuer.startswith("https://"),
+            httponly=True,
+            samesite="Lax",
+            path="/",
+        )
+    return response
+
+
+def same_site_path(value: str) -> str:
+    """`value` when it can only be a page of this site, else "/": no open redirect (RFC 9700 §4.11)."""
+    authority = value.startswith("//") or "\\" in value  # browsers read a backslash as a slash
+    stripped = any(ord(sign) < 0x21 or ord(sign) == 0x7F for sign in value)  # and drop these
+    if not value.startswith("/") or authority or stripped or len(value) > _LONGEST_PATH:
+        return "/"
+    return value
+
+
+def this_page() -> str:
+    """Where the language switch leads back to: this page, "/" after a post."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    query = request.query_string.decode("ascii", "replace")
+    return same_site_path(f"{request.path}?{query}" if query else request.path)

@@ -1,0 +1,194 @@
+"""Every page with sample values, in a small application that is real but for the routes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import segno
+from flask import Flask, Response, g, jsonify, render_template
+from markupsafe import Markup
+
+from idp import browser, qr
+from idp.conf import Agency, Settings
+from idp.events import Reason
+from idp.paths import TEMPLATES
+from idp.web import guard, pages
+
+WHEN = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+LINK = (
+    "openid4vp://?client_id=x509_hash%3AaGVsbG8gd29ybGQgdGhpcyBpcyBhIHNoYTI1NiBoYQ"
+    "&request_uri=https%3A%2F%2Fid.example.go.kr%2Fvp%2FAAAAAAAAAAAAAAAAAAAAAA%2Frequest"
+    "%3Fframe%3D~~~AAAAAAAAAAAAAAAA&request_uri_method=post"
+)
+
+
+def qr_link(second: int) -> str:
+    """What the frame of a second says."""
+    return LINK.replace("~~~", f"{second:03d}")
+
+
+def qr_bits(second: int) -> tuple[int, int]:
+    """The frame of a second as an integer and its size, drawn by segno alone."""
+    code = segno.make(
+        qr_link(second), error="m", mode="byte", mask=2, micro=False, boost_error=False
+    )
+    text = "".join("1" if module else "0" for row in code.matrix for module in row)
+    return int(text, 2), code.symbol_size(border=0)[0]
+
+
+def qr_svg(second: int) -> Markup:
+    """The server's own drawing."""
+    return Markup(qr.svg(*qr_bits(second)))
+
+
+WALLETS = [
+    {"name": "openid4vp", "href": qr_link(0)},
+    {"name": "Web wallet", "href": "/wallet/present?" + qr_link(0).split("?", 1)[1]},
+]
+LOGIN = {"login_id": "Rk9PQkFSRk9PQkFSRk9P", "relying_party": "공직자 메일"}
+QR = {
+    **LOGIN,
+    "qr_svg": qr_svg(0),
+    "qr_size": 61,
+    "wallets": WALLETS,
+    "wallet_link": WALLETS[0]["href"],
+    "status_url": "/login/x/status",
+    "expires_in_s": 118,
+    "no_js_refresh_s": 0,
+}
+PHONE = {
+    "relying_party": "공직자 메일",
+    "desk_device": "Chrome, Windows",
+    "desk_place": "정부세종청사 3층",
+    "desk_time": WHEN,
+    "person_name": "김하늘",
+    "return_code": "482915",
+    "not_me_url": "/vp/h/not-me",
+    "csrf_value": "c" * 64,
+}
+SESSIONS = [
+    {
+        "id": "s1",
+        "when": WHEN,
+        "device": "Chrome, Windows",
+        "place": "정부세종청사 3층",
+        "acr": "urn:gongmu:acr:2",
+        "current": True,
+    },
+    {"id": "s2", "when": WHEN, "device": "", "place": "", "acr": "phr", "current": False},
+]
+SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "home": ("home.html", {"wallet_enabled": True}),
+    "login": (
+        "login.html",
+        {
+            **LOGIN,
+            "methods": [
+                {"name": "mobile_id", "title": "모바일 공무원증", "text": "QR 코드를 스캔합니다."},
+                {"name": "fido2", "title": "Passkey", "text": ""},
+            ],
+        },
+    ),
+    "qr": ("methods/mobile_id.html", QR),
+    "qr-no-js": ("methods/mobile_id.html", {**QR, "no_js_refresh_s": 5}),
+    "qr-expired": ("methods/mobile_id.html", {**QR, "expires_in_s": 0}),
+    "code": ("methods/mobile_id_code.html", {**LOGIN, "tries_left": 3, "error": False}),
+    "code-error": ("methods/mobile_id_code.html", {**LOGIN, "tries_left": 1, "error": True}),
+    "return-code": ("return_code.html", PHONE),
+    "return-done": (
+        "return_done.html",
+        {"state": "done", "reason": "none", "not_me_url": "/vp/h/not-me", "csrf_value": "c"},
+    ),
+    "return-disowned": ("return_done.html", {"state": "disowned", "reason": "disowned"}),
+    "return-failed": ("return_done.html", {"state": "failed", "reason": "login_expired"}),
+    "consent": (
+        "consent.html",
+        {
+            **LOGIN,
+            "scopes": ["openid", "profile", "email", "x-own"],
+            "claims": ["sub", "name", "email", "agency", "x_own"],
+        },
+    ),
+    "problem": (
+        "problem.html",
+        {"reason": "person_retired", "reference": "aB3-_x9Q", "next_url": "/", "status": 403},
+    ),
+    "problem-again": (
+        "problem.html",
+        {
+            "reason": "login_expired",
+            "reference": "aB3-_x9Q",
+            "next_url": "/login/x/again",
+            "status": 400,
+        },
+    ),
+    "problem-missing": (
+        "problem.html",
+        {"reason": "bad_request", "reference": "aB3-_x9Q", "next_url": "/", "status": 404},
+    ),
+    "signed-out": (
+        "signed_out.html",
+        {"relying_party": "공직자 메일", "return_url": "https://mail.example.go.kr/"},
+    ),
+    "signed-out-plain": ("signed_out.html", {"relying_party": None, "return_url": None}),
+    "logout": ("logout_confirm.html", {"fields": {"state": '"><script>alert(1)</script>'}}),
+    "form-post": (
+        "form_post.html",
+        {"action": "/posted", "fields": {"code": "abc", "state": '"><script>x</script>'}},
+    ),
+    "account": ("account.html", {"sessions": SESSIONS}),
+    "account-none": ("account.html", {"sessions": []}),
+}
+
+
+def settings(**changes: Any) -> Settings:
+    """Settings of a made-up agency."""
+    values: dict[str, Any] = {
+        "issuer": "http://localhost:8000",
+        "environment": "demo",
+        "agency": Agency(
+            name_ko="행정안전부 로그인", name_en="MOIS sign-in", help_desk="044-205-1234"
+        ),
+    }
+    return Settings(**{**values, **changes})
+
+
+def create_pages_app(
+    made: Settings | None = None,
+    status: Callable[[], dict[str, Any] | Response] | None = None,
+    ui_locales: tuple[str, ...] = (),
+) -> Flask:
+    """An application that renders each sample at /page/<name>, with the headers of the real one."""
+    app = Flask("idp", template_folder=str(TEMPLATES), static_folder=None)
+    app.extensions["gongmu"] = SimpleNamespace(settings=made or settings())
+    pages.init_app(app)
+    guard.init_app(app)
+    app.after_request(browser.keep_cookies)
+
+    @app.before_request
+    def login_at_hand() -> None:
+        if ui_locales:
+            g.ui_locales = ui_locales
+
+    @app.get("/page/<name>")
+    def page(name: str) -> str:
+        template, values = SAMPLES[name]
+        return render_template(template, **values)
+
+    @app.get("/reason/<reason>")
+    def reason(reason: Reason) -> str:
+        return render_template(
+            "problem.html", reason=reason, reference="r", next_url="/", status=400
+        )
+
+    @app.get("/login/x/status")
+    def poll() -> Response:
+        answer = status() if status else {"step": "waiting", "reason": None, "next": None}
+        return answer if isinstance(answer, Response) else jsonify(answer)
+
+    @app.route("/posted", methods=["POST"])
+    def posted() -> str:
+        return "posted"
+
+    return app
