@@ -1,1 +1,121 @@
-"""To be written."""
+"""`gongmu serve`: granian with one process per core, each of which builds its own application.
+
+The main process reads the configuration, checks schema and keys once, and forks the workers; they
+get the path of the configuration, open their own connections, and end when the main process does.
+Another WSGI server can do the same: `gunicorn "idp.serve:wsgi('/etc/gongmu.toml')"`.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from idp import embedded, logs
+from idp.conf import Settings
+from idp.errors import ConfError, Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+def serve(path: Path) -> None:
+    """Run until SIGTERM or SIGINT; requests in flight are finished. ConfError, OutsideError."""
+    from idp import conf_file
+
+    settings = conf_file.load(path)
+    logs.configure(settings.log_level)
+    with embedded.running(settings) as ready:
+        check_stores(ready)
+        run(settings, partial(wsgi, str(path)))
+
+
+def wsgi(path: str) -> "WSGIApplication":
+    """The application for the configuration at `path`; called in each worker."""
+    from idp import conf_file
+    from idp.app import create_app
+
+    settings = conf_file.load(Path(path))
+    logs.configure(settings.log_level)
+    return create_app(embedded.with_url(settings))
+
+
+def check_stores(settings: Settings) -> None:
+    """Before any worker: the schema is the one we know, the keys are there and can be opened."""
+    from idp.app import utc_now
+    from idp.journal import Journal
+    from idp.keys import KeyRing
+    from idp.store import migrations
+    from idp.store.sql import open_engine
+
+    engine = open_engine(settings.stores)
+    try:
+        if settings.environment == "demo":
+            migrations.upgrade(engine)
+        migrations.check(engine)
+        KeyRing(engine, Journal(engine, utc_now), settings, utc_now).ensure()
+    finally:
+        engine.dispose()  # the workers open their own: a connection must not cross a fork
+
+
+def run(settings: Settings, load: Callable[[], "WSGIApplication"]) -> None:
+    """Listen as `[server]` says and answer with what `load` gives in each worker."""
+    server = settings.server
+    _check_address(settings)
+    granian = _granian(
+        address=server.host.strip("[]"),
+        port=server.port,
+        uds=server.unix_socket,
+        workers=server.workers or os.cpu_count() or 1,
+        blocking_threads=server.blocking_threads,
+        workers_kill_timeout=server.stop_grace_s,
+        ssl_cert=server.tls_certificate_file,
+        ssl_key=server.tls_key_file,
+        log_level=settings.log_level,
+    )
+    granian.serve(target_loader=partial(_in_worker, load, os.getpid()), wrap_loader=False)
+
+
+def _granian(*, log_level: str, **options: Any) -> Any:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.log import LogLevels
+
+    return Granian(
+        "idp.serve:wsgi",
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # HTTP/2 is for the proxy in front; less to attack here
+        websockets=False,
+        uds_permissions=0o660,
+        ssl_protocol_min=SSLProtocols.tls12,
+        log_access=False,  # a query string holds codes and states
+        log_level=LogLevels(log_level),
+        log_dictconfig=logs.granian(log_level),
+        respawn_failed_workers=True,
+        **options,
+    )
+
+
+def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIApplication":
+    embedded.die_with_parent()
+    if os.getppid() != parent:  # it went before we could ask to be told
+        raise SystemExit(1)
+    return load()
+
+
+def _check_address(settings: Settings) -> None:
+    """A port that is taken is a mistake in the configuration, said as one."""
+    server = settings.server
+    if server.unix_socket is not None:
+        return
+    host = server.host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, server.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, server.port))
+    except OSError as error:
+        found = f"{host}:{server.port} ({(error.strerror or 'not usable').lower()})"
+        problem = Problem("configuration", "server.port", None, found, "a free address of ours")
+        raise ConfError([problem]) from error

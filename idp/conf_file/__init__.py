@@ -36,9 +36,10 @@ def load(path: Path) -> Settings:
 
 
 def _check(data: dict[str, Any], report: Report, base: Path) -> Settings | None:
-    opened = {table: parts.check(table, data, report) for table in parts.GROUPS}
+    data = files.absolute(data, base)
     environment = str(data.get("environment", "production"))
     files.check(data, report, base, environment)
+    opened = {table: parts.check(table, data, report) for table in parts.GROUPS}
     if environment == "production":
         _check_production(data, report)
     try:

@@ -17,6 +17,17 @@ _SEALING_KEY: Loc = ("keys", "key_encryption_key_file")
 _SQLITE = "sqlite:///"
 
 
+def absolute(value: Any, base: Path, name: str = "") -> Any:
+    """The raw tables with relative file names made absolute: parts may look at the file at once."""
+    if isinstance(value, dict):
+        return {key: absolute(item, base, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [absolute(item, base, name) for item in value]
+    if isinstance(value, str) and value and _names_file(name):
+        return str(base / value)
+    return value
+
+
 def check(data: dict[str, Any], report: Report, base: Path, environment: str) -> None:
     """Adds what is wrong with any `*_file` or `*_files` key of the raw tables to `report`."""
     production = environment == "production"
@@ -57,8 +68,12 @@ def _named(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
     elif isinstance(value, list):
         for position, item in enumerate(value):
             yield from _named(item, (*loc, position))
-    elif isinstance(value, str) and value and _name(loc).endswith(("_file", "_files")):
+    elif isinstance(value, str) and value and _names_file(_name(loc)):
         yield loc, value
+
+
+def _names_file(key: str) -> bool:
+    return key == "file" or key.endswith(("_file", "_files"))
 
 
 def _name(loc: Loc) -> str:

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 ROOT_LIFETIME = timedelta(days=3652)
-LEAF_LIFETIME = timedelta(days=365)
-RENEW_BEFORE = timedelta(days=120)  # a leaf is replaced while a third of its life is left
+# A leaf signs for half its life; the other half is for what it has signed (a mobile ID lives a year).
+LEAF_LIFETIME = timedelta(days=731)
+RENEW_BEFORE = timedelta(days=366)
 _SKEW = timedelta(minutes=5)  # the clock of a phone may be behind ours
 
 
