@@ -1,0 +1,44 @@
+"""What the attacks on the QR have in common: people with mobile IDs, desks that are closed again."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.attacks.holder import Answer, Held, fetched
+from tests.desk import Desk, Phone
+from tests.provider import Provider
+
+
+@pytest.fixture(scope="package")
+def held(demo: Provider) -> Held:
+    """A mobile ID that stays live as long as nobody else takes one for this person."""
+    return Held.receive(demo, demo.person(index=8))
+
+
+@pytest.fixture
+def new_desk(demo: Provider) -> Iterator[Callable[..., Desk]]:
+    """Makes desks, each a browser of its own with a QR on its screen."""
+    with ExitStack() as stack:
+
+        def start(**changed: str) -> Desk:
+            return stack.enter_context(Desk(demo)).start(**changed)
+
+        yield start
+
+
+@pytest.fixture
+def desk(new_desk: Callable[..., Desk]) -> Desk:
+    return new_desk()
+
+
+@pytest.fixture
+def phone(demo: Provider) -> Iterator[Phone]:
+    with Phone(demo) as browser:
+        yield browser
+
+
+@pytest.fixture
+def answer(desk: Desk, held: Held) -> Answer:
+    """A good answer to that desk's QR, not yet sent."""
+    return fetched(held, desk.wallet_link)
