@@ -1,13 +1,32 @@
-"""Registered relying parties: what each may do, kept in SQL and cached for a few seconds."""
+"""Registered relying parties: what each may do, kept in SQL and cached for two seconds.
 
+What may be registered at all is decided in `registration.py`, once, when a party is added or
+changed; the routes compare strings and look nothing up but this register.
+"""
+
+import hmac
+import time
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from threading import Lock
 from typing import Any, Literal
 
-from sqlalchemy import Engine
+from pydantic import TypeAdapter
+from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
+from idp import randomness
+from idp.errors import ConfError, Problem
+from idp.events import Event, Kind
 from idp.journal import Journal
+from idp.registration import problems_of
+from idp.store.sql import transaction
+from idp.store.tables import relying_parties as table
+
+CACHE_S = 2.0
+CACHE_ROWS = 2048  # unknown ids are remembered too: their number must be bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +46,177 @@ class RelyingParty:
     jwks: dict[str, Any] | None = None  # public keys for private_key_jwt
     scope: tuple[str, ...] = ("openid", "profile", "email", "groups", "offline_access")
     audience: str = ""  # of client_credentials tokens, e.g. "<issuer>/api/v1"
-    id_token_signed_response_alg: str = "ES256"  # noqa: S105
+    id_token_signed_response_alg: str = "ES256"  # noqa: S105 - an algorithm, no secret
     minimum_acr: str = "urn:gongmu:acr:2"
     consent: Literal["trusted", "once", "always"] = "trusted"
     sector: str = ""  # host for pairwise subs; default: the host of the redirect URIs
     pkce_required: bool = True
     claims: dict[str, Any] = field(default_factory=dict)  # claims mapping (idp/claims.py)
+    claims_in_id_token: bool = False  # for programs that never ask userinfo
     disabled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    party: RelyingParty
+    secret_mac: str
+
+
+_ADAPTER: TypeAdapter[RelyingParty] = TypeAdapter(RelyingParty)
+
+
 class RelyingParties:
-    """The register. Secrets are kept as HMAC-SHA256 under a sealed key, compared in constant time."""
+    """The register. Secrets are kept as HMAC-SHA256 under a sealed key, compared in constant time.
+
+    `loopback` says whether http redirect URIs on loopback hosts may be registered (the demo). Every
+    method raises OutsideError when SQL is away.
+    """
 
     def __init__(
-        self, engine: Engine, journal: Journal, secret_key: bytes, now: Callable[[], datetime]
+        self,
+        engine: Engine,
+        journal: Journal,
+        secret_key: bytes,
+        now: Callable[[], datetime],
+        *,
+        loopback: bool = False,
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._secret_key = secret_key
         self._now = now
+        self._loopback = loopback
+        self._cache: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, client_id: str) -> RelyingParty | None:
         """By id, disabled ones too; from a cache at most 2 s old."""
-        raise NotImplementedError
-
-    def add(self, party: RelyingParty, actor: str) -> str:
-        """Register; gives the client secret, shown this once. ConfError when a URI is not allowed."""
-        raise NotImplementedError
+        known = self._find(client_id)
+        return known.party if known else None
 
     def all(self) -> list[RelyingParty]:
         """Every one, by client_id."""
-        raise NotImplementedError
+        with transaction(self._engine) as connection:
+            return [
+                _known(row).party for row in connection.execute(select(table).order_by("client_id"))
+            ]
 
     def secret_is_right(self, client_id: str, secret: str) -> bool:
-        """Constant-time."""
-        raise NotImplementedError
+        """Constant-time; an unknown client costs the same as a wrong secret (E5)."""
+        known = self._find(client_id)
+        expected = known.secret_mac if known and known.secret_mac else "-" * 64
+        # The comparison comes first, so that it always happens.
+        same = hmac.compare_digest(self._mac(client_id, secret).encode(), expected.encode())
+        return same and known is not None and not known.party.disabled
+
+    def add(self, party: RelyingParty, actor: str) -> str:
+        """Register; gives the client secret, shown this once ("" when none is used).
+
+        ConfError when a setting is not allowed or the id is taken.
+        """
+        self._check(party)
+        secret = randomness.token(32) if _uses_secret(party) else ""
+        try:
+            with transaction(self._engine) as connection:
+                connection.execute(
+                    insert(table).values(
+                        client_id=party.client_id,
+                        settings=_settings(party),
+                        secret_mac=self._mac(party.client_id, secret) if secret else "",
+                        created_at=self._now(),
+                        disabled_at=self._now() if party.disabled else None,
+                    )
+                )
+                self._journal.record(connection, _changed(party.client_id, actor, "added"))
+        except IntegrityError as error:
+            raise _taken(party.client_id) from error
+        self._forget(party.client_id)
+        return secret
+
+    def update(self, party: RelyingParty, actor: str) -> None:
+        """Change the settings of a registered one; its secret and whether it is disabled stay."""
+        self._check(party)
+        self._write(party.client_id, actor, "changed", settings=_settings(party))
+
+    def set_disabled(self, client_id: str, disabled: bool, actor: str) -> None:  # noqa: FBT001 - the state itself
+        """Shut a party out, or let it in again; every process knows within two seconds."""
+        change = "disabled" if disabled else "enabled"
+        self._write(client_id, actor, change, disabled_at=self._now() if disabled else None)
+
+    def new_secret(self, client_id: str, actor: str) -> str:
+        """A new client secret, shown this once; the former one is dead at once."""
+        secret = randomness.token(32)
+        self._write(client_id, actor, "secret", secret_mac=self._mac(client_id, secret))
+        return secret
+
+    def _write(self, client_id: str, actor: str, change: str, **values: Any) -> None:
+        with transaction(self._engine) as connection:
+            done = connection.execute(
+                update(table).where(table.c.client_id == client_id).values(**values)
+            )
+            if done.rowcount != 1:
+                raise ConfError([_problem(client_id, "client_id", "unknown", "a registered one")])
+            self._journal.record(connection, _changed(client_id, actor, change))
+        self._forget(client_id)
+
+    def _check(self, party: RelyingParty) -> None:
+        problems = [
+            _problem(party.client_id, *problem)
+            for problem in problems_of(_settings(party), loopback=self._loopback)
+        ]
+        if problems:
+            raise ConfError(problems)
+
+    def _mac(self, client_id: str, secret: str) -> str:
+        return hmac.new(self._secret_key, f"{client_id}\n{secret}".encode(), "sha256").hexdigest()
+
+    def _find(self, client_id: str) -> _Known | None:
+        if not 1 <= len(client_id) <= 64:
+            return None
+        with self._lock:
+            until, known = self._cache.get(client_id, (0.0, None))
+        if time.monotonic() < until:
+            return known
+        with transaction(self._engine) as connection:
+            row = connection.execute(
+                select(table).where(table.c.client_id == client_id)
+            ).one_or_none()
+        known = _known(row) if row is not None else None
+        with self._lock:
+            self._cache[client_id] = (time.monotonic() + CACHE_S, known)
+            self._cache.move_to_end(client_id)
+            if len(self._cache) > CACHE_ROWS:
+                self._cache.popitem(last=False)
+        return known
+
+    def _forget(self, client_id: str) -> None:
+        with self._lock:
+            self._cache.pop(client_id, None)
+
+
+def _known(row: Row[Any]) -> _Known:
+    party = _ADAPTER.validate_python({**row.settings, "client_id": row.client_id})
+    return _Known(replace(party, disabled=row.disabled_at is not None), row.secret_mac)
+
+
+def _settings(party: RelyingParty) -> dict[str, Any]:
+    settings: dict[str, Any] = _ADAPTER.dump_python(party, mode="json")
+    return {name: value for name, value in settings.items() if name != "disabled"}
+
+
+def _uses_secret(party: RelyingParty) -> bool:
+    return any(method.startswith("client_secret_") for method in party.token_endpoint_auth_methods)
+
+
+def _problem(client_id: str, key: str, found: str, allowed: str) -> Problem:
+    return Problem(f"relying party {client_id}", key, None, found, allowed)
+
+
+def _taken(client_id: str) -> ConfError:
+    return ConfError([_problem(client_id, "client_id", "taken", "an id of its own")])
+
+
+def _changed(client_id: str, actor: str, change: str) -> Event:
+    return Event(
+        Kind.RELYING_PARTY_CHANGED, actor=actor, relying_party=client_id, data={"change": change}
+    )

@@ -1,1 +1,27 @@
-"""The provider."""
+"""The OpenID provider on the wire (OpenID Connect Core 1.0, OAuth 2.0 with its current practice, RFC 9700).
+
+One sign-in, as this package sees it:
+
+1. `authorize.py` reads the request (`parameters.py`), finds the way back to the relying party
+   (`way_back.py`), checks everything else (`checks.py`, `hints.py`). A session that answers it
+   (`fitness.py`) and a person who may act (`gate.py`) go on at 3; everyone else goes to `/login/<id>`.
+2. The login pages send the browser back to `/oauth/authorize?login=<id>`; `finished.py` asks everything
+   once more.
+3. `consent.py` asks the person where the party's setting or the request wants it; `codes.py` makes the
+   code, once.
+4. `token.py` authenticates the client (`clients.py`, `assertions.py`) and hands to `grants.py` or
+   `refresh.py`; `minting.py` makes the tokens.
+5. `userinfo.py` tells who it is, `logout.py` ends it. `discovery.py` says where all this is.
+"""
+
+from flask import Blueprint
+
+from idp.oidc import authorize, consent, discovery, logout, token, userinfo
+
+
+def create_blueprint() -> Blueprint:
+    """All routes of this package, under one name."""
+    blueprint = Blueprint("oidc", __name__)
+    for part in (authorize, consent, token, userinfo, discovery, logout):
+        blueprint.register_blueprint(part.blueprint)
+    return blueprint

@@ -1,0 +1,54 @@
+"""`private_key_jwt`: a client proves itself with its key (OIDC Core §9, RFC 7523 §3, FAPI 2.0 §5.3.2.1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from idp import jws
+from idp.oidc import replay
+from idp.relying_parties import RelyingParty
+from idp.services import services
+
+ALGORITHMS = ("ES256", "PS256", "EdDSA")
+TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+RULES = jws.Rules(frozenset(ALGORITHMS), frozenset({"", "jwt", "client-authentication+jwt"}))
+MAX_AHEAD_S = 300  # how far ahead `exp` may lie
+SKEW_S = 60  # how far ahead `iat` and `nbf` may lie: clocks differ (R-020)
+MAX_JTI = 256
+
+
+def check(assertion: str, party: RelyingParty) -> None:
+    """Does nothing when this is the client's own, fresh and unspent assertion. NotGenuine otherwise."""
+    claims = jws.verify(assertion, party.jwks or {}, RULES)  # 1. signed with a registered key
+    if claims.get("iss") != party.client_id or claims.get("sub") != party.client_id:  # 2. itself
+        raise jws.NotGenuine("iss and sub must be the client")
+    if claims.get("aud") != services().settings.issuer:  # 3. for us, as a string only
+        raise jws.NotGenuine("aud must be the issuer")
+    issued_at, ttl_s = _times(claims)  # 4. in time
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI:  # 5. with an id
+        raise jws.NotGenuine("jti")
+    if not replay.is_first(party.client_id, jti, issued_at, ttl_s):  # 6. for the first time
+        raise jws.NotGenuine("spent before, or older than what we remember")
+
+
+def client_of(assertion: str) -> str:
+    """The client an assertion claims to be from; untrusted. NotGenuine when it says nothing."""
+    claims: Mapping[str, Any] = jws.unverified_claims(assertion, RULES)
+    subject = claims.get("sub")
+    if not isinstance(subject, str):
+        raise jws.NotGenuine("sub")
+    return subject
+
+
+def _times(claims: Mapping[str, Any]) -> tuple[int, int]:
+    """When it was issued, and for how many seconds its id must be remembered."""
+    now = int(services().now().timestamp())
+    expires_at = jws.seconds(claims, "exp")
+    if expires_at is None or not now < expires_at <= now + MAX_AHEAD_S:
+        raise jws.NotGenuine("exp is missing, past, or too far ahead")
+    issued_at, not_before = jws.seconds(claims, "iat"), jws.seconds(claims, "nbf")
+    if max(issued_at or 0, not_before or 0) > now + SKEW_S:
+        raise jws.NotGenuine("iat or nbf is in the future")
+    # Without iat, it may be as old as its exp allows.
+    earliest = issued_at if issued_at is not None else expires_at - MAX_AHEAD_S
+    return earliest, expires_at - now + SKEW_S

@@ -1,0 +1,79 @@
+"""What a stranger's client must know: metadata and public keys. Only what works stands here.
+
+OpenID Connect Discovery §3, RFC 8414 §2, RFC 9207 §3. Both documents are the same, at both addresses.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from idp.conf import ACR_ORDER
+from idp.oidc.assertions import ALGORITHMS
+from idp.oidc.checks import PROMPTS
+from idp.oidc.token import GRANTS
+from idp.registration import AUTH_METHODS, RESPONSE_MODES
+from idp.services import services
+
+blueprint = Blueprint("discovery", __name__)
+SCOPES = ("openid", "profile", "email", "groups", "phone", "offline_access")
+CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid")
+PERSONAL_CLAIMS = ("name", "preferred_username", "email", "agency", "department", "rank", "groups")
+
+
+@blueprint.get("/.well-known/openid-configuration")
+@blueprint.get("/.well-known/oauth-authorization-server")
+def metadata() -> Response:
+    """The provider's metadata."""
+    return _public(document())
+
+
+@blueprint.get("/oauth/jwks")
+def jwks() -> Response:
+    """The keys that verify what we sign (RFC 7517 §5)."""
+    return _public(dict(services().keys.jwks()))
+
+
+def document() -> dict[str, Any]:
+    """Metadata of this issuer; it depends on the settings alone, never on the request (A-112)."""
+    settings = services().settings
+    issuer = settings.issuer
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "userinfo_endpoint": f"{issuer}/oauth/userinfo",
+        "jwks_uri": f"{issuer}/oauth/jwks",
+        "end_session_endpoint": f"{issuer}/oauth/logout",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": list(GRANTS),
+        "acr_values_supported": _reachable(),
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": sorted(PROMPTS),
+        "claim_types_supported": ["normal"],
+        "claims_supported": [*CLAIMS, *PERSONAL_CLAIMS],
+        "ui_locales_supported": list(settings.languages),
+        "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }
+
+
+def _reachable() -> list[str]:
+    """The strengths that some enabled method can reach."""
+    parts = services()
+    reached = {rule.acr for rule in parts.settings.acr_rules if rule.method in parts.methods}
+    return [acr for acr in ACR_ORDER if acr in reached]
+
+
+def _public(body: dict[str, Any]) -> Response:
+    response = jsonify(body)
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Access-Control-Allow-Origin"] = "*"  # public documents, readable by anyone
+    return response

@@ -1,0 +1,73 @@
+"""A finished login, looked at once more before anything is given out for it.
+
+Between the sign-in and the code, the relying party may have been disabled, the person cut off, the
+session ended, or another person may sit at this browser: everything is asked again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Response
+
+from idp import browser
+from idp.contracts import Official
+from idp.errors import LoginError, RequestError
+from idp.events import Reason
+from idp.login import Finished, Stored
+from idp.oidc import fitness, gate, hints, way_back
+from idp.oidc.way_back import WayBack
+from idp.relying_parties import RelyingParty
+from idp.sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A login whose code may be made now."""
+
+    stored: Stored
+    state: Finished
+    session: Session
+    party: RelyingParty
+    way: WayBack
+    official: Official
+
+
+def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
+    """What `then` answers for a login that is finished and still good.
+
+    What the relying party must know goes back to it; what concerns this browser alone is raised
+    (LoginError, AccessDenied).
+    """
+    state = stored.state
+    if not isinstance(state, Finished):
+        raise LoginError(f"not finished but {state.step}", reason=Reason.LOGIN_STEP)
+    ticket = state.ticket
+    party, way = way_back.of_request(ticket.request)  # 1. the way back still stands
+    if state.code_issued:  # 2. nothing was given out yet (Back button, second tab)
+        raise _over(state, Reason.LOGIN_STEP)
+    session = browser.current_session()
+    if session is None or session.id != state.session:  # 3. this browser holds the session
+        raise _over(state, Reason.SESSION_OVER)
+    try:
+        fitness.must_fit(  # 4. the session answers the request
+            fitness.lack(
+                session,
+                ticket.request,
+                party,
+                ticket.required_acr,
+                hints.kept(ticket.request),
+                asked_at=ticket.created_at,
+            )
+        )
+        official = gate.admit_browser(session, party)  # 5. the person may act now
+        return then(Ready(stored, state, session, party, way, official))
+    except RequestError as error:
+        if not error.may_redirect:
+            raise
+        return way_back.refusal(way, party, error, ticket.journey)
+
+
+def _over(state: Finished, reason: Reason) -> LoginError:
+    error = LoginError("no code for this login", reason=reason)
+    error.journey, error.relying_party = state.ticket.journey, state.ticket.relying_party
+    return error

@@ -1,0 +1,77 @@
+"""`id_token_hint`: an ID token of ours, handed back to say who is meant (OIDC Core §3.1.2.1).
+
+It proves nothing about who is here. It may only narrow: the session, or the login that follows, must be
+of that person, or the relying party is told so.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from idp import jws
+from idp.events import Reason
+from idp.login import AuthorizationRequest
+from idp.oidc.parameters import Parameters
+from idp.oidc.way_back import refused
+from idp.registration import ID_TOKEN_ALGORITHMS
+from idp.relying_parties import RelyingParty
+from idp.services import services
+
+ID_TOKEN_TYP = "JWT"  # noqa: S105 - a type of token; access tokens have another, so none passes here
+RULES = jws.Rules(frozenset(ID_TOKEN_ALGORITHMS), frozenset({ID_TOKEN_TYP.lower()}))
+_KEPT_S = 3600  # longer than a person will take with any number of new QRs
+
+
+@dataclass(frozen=True, slots=True)
+class IdTokenHint:
+    """What a genuine ID token of ours says; it may be long expired."""
+
+    client_id: str
+    sub: str
+    sid: str
+
+
+def read(token: str) -> IdTokenHint:
+    """An ID token of ours, expired or not. NotGenuine otherwise (A-034, A-080)."""
+    claims = jws.verify(token, services().keys.jwks(), RULES)
+    if claims.get("iss") != services().settings.issuer:
+        raise jws.NotGenuine("another issuer")
+    jws.seconds(claims, "exp")
+    values = [claims.get(name) for name in ("aud", "sub", "sid")]
+    if not all(isinstance(value, str) and value for value in values):
+        raise jws.NotGenuine("aud, sub or sid is not a text")
+    client_id, sub, sid = map(str, values)
+    return IdTokenHint(client_id, sub, sid)
+
+
+def wanted_sub(parameters: Parameters, party: RelyingParty, request: AuthorizationRequest) -> str:
+    """The `sub` that the hint names, "" without one. A hint that is not genuine is refused."""
+    token = parameters.get("id_token_hint")
+    if token is None:
+        return ""
+    try:
+        hint = read(token)
+    except jws.NotGenuine as error:
+        raise _unusable(request) from error
+    if hint.client_id != party.client_id:
+        raise _unusable(request)
+    return hint.sub
+
+
+def keep(request: AuthorizationRequest, sub: str) -> None:
+    """Remember the wanted `sub` beside the request, for the login that now begins."""
+    if sub:
+        services().short.put(_key(request), sub, _KEPT_S)
+
+
+def kept(request: AuthorizationRequest) -> str:
+    """The `sub` this request wanted, "" when it wanted nobody in particular."""
+    return services().short.get(_key(request)) or ""
+
+
+def _key(request: AuthorizationRequest) -> str:
+    return f"hint:{hashlib.sha256(repr(request).encode()).hexdigest()}"
+
+
+def _unusable(request: AuthorizationRequest) -> Exception:
+    code = "login_required" if "none" in request.prompt else "invalid_request"
+    return refused(code, "id_token_hint is not an ID token for this client", Reason.ID_TOKEN_HINT)

@@ -1,0 +1,45 @@
+"""`/oauth/userinfo`: who the bearer's token is about, asked live (OIDC Core §5.3)."""
+
+from flask import Blueprint, Response, jsonify, request
+
+from idp import access_tokens
+from idp.errors import AccessDenied, RequestError, UnauthorizedError
+from idp.events import Reason
+from idp.oidc import gate, user_claims
+from idp.services import services
+
+blueprint = Blueprint("userinfo", __name__)
+
+
+@blueprint.route("/oauth/userinfo", methods=["GET", "POST"])
+def userinfo() -> Response:
+    """The claims of the token's scopes; a token whose person or grant is gone does not count."""
+    token = access_tokens.read_access_token(bearer(), services().settings.issuer)
+    if "openid" not in token.scope:
+        raise _insufficient_scope()
+    grant, session = access_tokens.live(token)
+    party = services().relying_parties.get(grant.client_id)
+    if party is None:
+        raise UnauthorizedError("invalid_token", scheme="Bearer", reason=Reason.CLIENT_UNKNOWN)
+    try:
+        official = gate.admit(session, party)
+    except AccessDenied as error:
+        raise UnauthorizedError("invalid_token", scheme="Bearer", reason=error.reason) from error
+    claims = {**user_claims.of(official, party, token.scope), "sub": token.subject}
+    response = jsonify(claims)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def bearer() -> str:
+    """The token, from the header only (RFC 6750 §2.1; R-022, A-079)."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or " " in token:
+        raise UnauthorizedError("invalid_token", "a bearer token is needed", scheme="Bearer")
+    return token
+
+
+def _insufficient_scope() -> RequestError:
+    error = RequestError("insufficient_scope", "the token lacks openid", reason=Reason.SCOPE)
+    error.status = 403
+    return error
