@@ -150,6 +150,11 @@ class Desk(Browser):
         return "openid4vp://" in self.page
 
     @property
+    def has_return_code_field(self) -> bool:
+        """Whether the page asks for the code that the phone shows."""
+        return re.search(r'<input[^>]*name="return_code"', self.page) is not None
+
+    @property
     def wallet_link(self) -> str:
         """The link for a wallet on this device."""
         return self.find(r'href="(openid4vp://[^"]+)"')

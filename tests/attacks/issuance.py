@@ -15,6 +15,27 @@ from tests.provider import Provider
 PRE_AUTHORIZED = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 
 
+def token_form(wallet: httpx.Client, offered: dict[str, str]) -> dict[str, str]:
+    """The token request for an offer (§6.1)."""
+    link = parse_qs(urlsplit(offered["credential_offer_uri"]).query)
+    offer = wallet.get(link["credential_offer_uri"][0]).json()
+    return {
+        "grant_type": PRE_AUTHORIZED,
+        "pre-authorized_code": offer["grants"][PRE_AUTHORIZED]["pre-authorized_code"],
+        "tx_code": offered["tx_code"],
+    }
+
+
+def token_endpoint(wallet: httpx.Client, metadata: dict[str, Any]) -> str:
+    """Where the issuer's metadata says tokens come from (§12.2.4, RFC 8414 §3.1)."""
+    [server] = metadata.get("authorization_servers", [metadata["credential_issuer"]])
+    parts = urlsplit(server)
+    well_known = f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server"
+    found: dict[str, Any] = wallet.get(well_known + parts.path.rstrip("/")).json()
+    assert found["issuer"] == server
+    return str(found["token_endpoint"])
+
+
 @dataclass
 class Issuance:
     """One offer on its way to a credential; the holder's key is made here."""
@@ -28,18 +49,10 @@ class Issuance:
     token: str = field(init=False)
 
     def __post_init__(self) -> None:
-        offered = self.provider.offer(self.number)
-        link = parse_qs(urlsplit(offered["credential_offer_uri"]).query)
         with self.provider.client() as wallet:
-            offer = wallet.get(link["credential_offer_uri"][0]).json()
+            form = token_form(wallet, self.provider.offer(self.number))
             self.metadata = wallet.get("/.well-known/openid-credential-issuer").json()
-            server = wallet.get("/.well-known/oauth-authorization-server").json()
-            form = {
-                "grant_type": PRE_AUTHORIZED,
-                "pre-authorized_code": offer["grants"][PRE_AUTHORIZED]["pre-authorized_code"],
-                "tx_code": offered["tx_code"],
-            }
-            answer = wallet.post(server["token_endpoint"], data=form)
+            answer = wallet.post(token_endpoint(wallet, self.metadata), data=form)
         assert answer.status_code == 200, answer.text
         self.token = answer.json()["access_token"]
 

@@ -7,12 +7,11 @@ raises the counts.
 import os
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.attacks.holder import Held, fetched
-from tests.attacks.issuance import PRE_AUTHORIZED
+from tests.attacks.issuance import token_endpoint, token_form
 from tests.desk import ACR_QR, Desk
 from tests.provider import Provider
 from tests.races.burst import Reply, burst, counted, form_post
@@ -110,16 +109,11 @@ def test_a051_each_code_is_redeemed_once(demo: Provider, signed_in: Desk) -> Non
 
 def test_i2_one_pre_authorized_code_many_times_is_one_token(demo: Provider) -> None:
     offered = demo.offer(demo.person(index=11))
-    link = parse_qs(urlsplit(offered["credential_offer_uri"]).query)
     with demo.client() as wallet:
-        offer = wallet.get(link["credential_offer_uri"][0]).json()
-        server = wallet.get("/.well-known/oauth-authorization-server").json()
-    form = {
-        "grant_type": PRE_AUTHORIZED,
-        "pre-authorized_code": offer["grants"][PRE_AUTHORIZED]["pre-authorized_code"],
-        "tx_code": offered["tx_code"],
-    }
-    replies = burst(demo.issuer, [form_post(server["token_endpoint"], form)] * POSTS)
+        form = token_form(wallet, offered)
+        metadata = wallet.get("/.well-known/openid-credential-issuer").json()
+        address = token_endpoint(wallet, metadata)
+    replies = burst(demo.issuer, [form_post(address, form)] * POSTS)
     assert counted(replies)[200] == 1, counted(replies)
     assert set(counted(replies)) <= {200, 400, 429}, counted(replies)
     told("pre-authorized code", POSTS)
