@@ -37,6 +37,7 @@ MIME_TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 _EMBLEM_KINDS = frozenset({".svg", ".png", ".jpg", ".jpeg", ".webp"})
+_MOMENTS = {"ko": "y년 M월 d일 HH:mm", "en": "d MMM y, HH:mm"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -71,8 +72,7 @@ def init_app(app: Flask) -> None:
 
 def _of_every_page() -> dict[str, Any]:
     settings = services().settings
-    found = get_locale()
-    lang = found.language if found is not None else "ko"
+    lang = _language()
     return {
         "lang": lang,
         "languages": [(code, locale.NATIVE_NAMES[code]) for code in settings.languages],
@@ -83,11 +83,16 @@ def _of_every_page() -> dict[str, Any]:
     }
 
 
+def _language() -> str:
+    found = get_locale()
+    return "en" if found is not None and found.language == "en" else "ko"
+
+
 def moment(value: datetime | str) -> str:
     """A time for people, in Korean time; a text stays as it is."""
     if isinstance(value, str):
         return value
-    return str(format_datetime(value, "medium"))
+    return str(format_datetime(value, _MOMENTS[_language()]))
 
 
 # --- assets ---------------------------------------------------------------------------------------
