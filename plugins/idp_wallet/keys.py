@@ -46,7 +46,10 @@ def peek_header(token: str) -> dict[str, Any]:
     parts = token.split(".")
     if len(parts) != 3:
         raise ValueError("not a compact JWS")
-    return parse_object(decode(parts[0]))
+    header = parse_object(decode(parts[0]))
+    if "crit" in header:  # nothing that must be understood is understood here
+        raise ValueError("crit")
+    return header
 
 
 def verify(token: str, certificate: Certificate) -> dict[str, Any]:
