@@ -1,6 +1,7 @@
 """Few fixtures, all explicit: real servers and running providers, one of each per test run."""
 
 import itertools
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -32,8 +33,14 @@ def postgres_database(postgres_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def demo() -> Iterator[Provider]:
-    """`gongmu demo` on http://localhost:<port>."""
+def demo(request: pytest.FixtureRequest) -> Iterator[Provider]:
+    """`gongmu demo` on http://localhost:<port>.
+
+    With GONGMU_ON=stores the same tests run against `gongmu serve` on real stores instead.
+    """
+    if os.environ.get("GONGMU_ON") == "stores":
+        yield request.getfixturevalue("gongmu")
+        return
     provider = start_demo()
     try:
         yield provider
@@ -45,6 +52,22 @@ def demo() -> Iterator[Provider]:
 def demo_https() -> Iterator[Provider]:
     """`gongmu demo --https`, with its own small certificate authority."""
     provider = start_demo("--https")
+    try:
+        yield provider
+    finally:
+        provider.child.stop()
+
+
+@pytest.fixture(scope="session")
+def gongmu(
+    redis_url: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Provider]:
+    """`gongmu serve` with two workers on real Redis and PostgreSQL."""
+    from tests.stack import demo_directories, start_stack
+
+    database = new_database(postgres_url, "gongmu_served")
+    folder = tmp_path_factory.mktemp("gongmu")
+    provider = start_stack(folder, redis_url, database, demo_directories())
     try:
         yield provider
     finally:

@@ -49,14 +49,17 @@ class Provider:
         return found
 
     def person(self, state: str = "active", *, role: str | None = None, index: int = 0) -> str:
-        """The personnel number of one of the people in that state (with that role, or with none)."""
+        """The personnel number of one of the people in that state; those without a role first.
+
+        A person has one live mobile ID: who takes one for the same person ends the former.
+        """
         found = [
-            person["personnel_number"]
+            person
             for person in self.people
-            if person["state"] == state
-            and (role in person["roles"] if role else not person["roles"])
+            if person["state"] == state and (role is None or role in person["roles"])
         ]
-        return str(found[index])
+        found.sort(key=lambda person: bool(person["roles"]))
+        return str(found[index]["personnel_number"])
 
     def token(self, scope: str) -> str:
         """An access token of the automation client (client credentials), reused while fresh."""

@@ -101,7 +101,9 @@ def test_a100_each_refused_token_is_one_event(demo: Provider, token_maker: Maker
 def test_a100_to_a107_introspection_says_inactive_and_no_more(
     demo: Provider, token_maker: Maker, genuine: str
 ) -> None:
-    path = demo.discovery()["introspection_endpoint"]
+    path = demo.discovery().get("introspection_endpoint")
+    if path is None:
+        pytest.skip("discovery names no introspection endpoint")
     lab = demo.relying_parties["lab"]
     with demo.client() as client:
         for name, token in all_forged(token_maker, genuine):

@@ -48,14 +48,15 @@ async function main() {
       claims: refreshed.claims() ?? null,
       userinfo: again,
     }
-    const introspected = await client.tokenIntrospection(config, refreshed.access_token).catch((error) => ({
-      failed: error.code ?? String(error),
-    }))
-    told.introspected = introspected
-    await client.tokenRevocation(config, refreshed.refresh_token ?? tokens.refresh_token)
-    told.after_revocation = await client
-      .refreshTokenGrant(config, refreshed.refresh_token ?? tokens.refresh_token)
-      .then(() => 'still good', (error) => error.error ?? String(error))
+    const latest = refreshed.refresh_token ?? tokens.refresh_token
+    const { introspection_endpoint: introspects, revocation_endpoint: revokes } = config.serverMetadata()
+    if (introspects) told.introspected = await client.tokenIntrospection(config, refreshed.access_token)
+    if (revokes) {
+      await client.tokenRevocation(config, latest)
+      told.after_revocation = await client
+        .refreshTokenGrant(config, latest)
+        .then(() => 'still good', (error) => error.error ?? String(error))
+    }
   }
   told.end_session_url = client.buildEndSessionUrl(config, {
     id_token_hint: tokens.id_token,
