@@ -7,6 +7,7 @@ compare as the usual LDAP rule does (caseIgnoreMatch); who needs an exact answer
 from dataclasses import dataclass
 
 from idp_ldap.entry import Entry, is_plain
+from idp_ldap.names import Dn, NameMalformed, parse_dn
 
 MAX_VALUE = 256
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-")
@@ -19,6 +20,14 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Equal:
+    attribute: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class EqualDn:
+    """An attribute that holds distinguished names (distinguishedNameMatch)."""
+
     attribute: str
     value: str
 
@@ -39,7 +48,7 @@ class Or:
     parts: tuple["Filter", ...]
 
 
-Filter = Present | Equal | Contains | And | Or
+Filter = Present | Equal | EqualDn | Contains | And | Or
 
 
 def is_askable(value: str, limit: int = MAX_VALUE) -> bool:
@@ -57,7 +66,7 @@ def text(wanted: Filter) -> str:
     match wanted:
         case Present(attribute):
             return f"({attribute}=*)"
-        case Equal(attribute, value):
+        case Equal(attribute, value) | EqualDn(attribute, value):
             return f"({attribute}={escape(value)})"
         case Contains(attribute, value):
             return f"({attribute}=*{escape(value)}*)"
@@ -72,6 +81,20 @@ def folded(value: str) -> str:
     return " ".join(value.casefold().split())
 
 
+Key = str | Dn
+
+
+def key(wanted: Equal | EqualDn, value: bytes) -> Key:
+    """What two values have in common when that filter holds them equal."""
+    text_value = value.decode(errors="replace")
+    if isinstance(wanted, Equal):
+        return folded(text_value)
+    try:
+        return parse_dn(text_value)
+    except NameMalformed:
+        return ()  # equal to no name: none is empty
+
+
 def matches(wanted: Filter, entry: Entry) -> bool:
     """Whether the entry satisfies the filter."""
     match wanted:
@@ -79,6 +102,9 @@ def matches(wanted: Filter, entry: Entry) -> bool:
             return bool(entry.raw(attribute))
         case Equal(attribute, value):
             return folded(value) in _folded_values(entry, attribute)
+        case EqualDn(attribute, value):
+            name = parse_dn(value)
+            return any(key(wanted, found) == name for found in entry.raw(attribute))
         case Contains(attribute, value):
             return any(folded(value) in found for found in _folded_values(entry, attribute))
         case And(parts):

@@ -5,7 +5,7 @@ subtree someone else may write to) are not groups here, so they cannot lend thei
 """
 
 from idp_ldap.entry import Entry, EntryFault
-from idp_ldap.filters import And, Equal, Or
+from idp_ldap.filters import EqualDn, Or, Present
 from idp_ldap.names import NameMalformed, is_child, is_under, naming_value, parse_dn
 from idp_ldap.searching import Session
 from idp_ldap.settings import SourceSettings
@@ -45,12 +45,12 @@ def _search_members(
     found: list[Entry] = []
     for start in range(0, len(children), CHUNK):
         members = tuple(
-            Equal(settings.member_attribute, child.dn) for child in children[start : start + CHUNK]
+            EqualDn(settings.member_attribute, child.dn)
+            for child in children[start : start + CHUNK]
         )
-        wanted = And((Equal("objectClass", settings.group_class), Or(members)))
         answer = session.search(
             settings.groups_base_dn,
-            wanted,
+            members[0] if len(members) == 1 else Or(members),
             (settings.group_name_attribute,),
             scope=settings.groups_scope,
             limit=MAX_GROUPS,
@@ -74,7 +74,7 @@ def _read_member_of(
             continue
         answer = session.search(
             name,
-            Equal("objectClass", settings.group_class),
+            Present("objectClass"),
             (settings.group_name_attribute, "memberOf"),
             scope="base",
             limit=1,

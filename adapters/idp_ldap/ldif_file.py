@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -13,14 +13,15 @@ from ldif import LDIFParser
 
 from idp.errors import OutsideError
 from idp_ldap.entry import Entry
-from idp_ldap.filters import And, Equal, Filter, folded, matches
-from idp_ldap.names import Dn, NameMalformed, is_child, is_under, parse_dn
+from idp_ldap.filters import And, Equal, EqualDn, Filter, Key, Or, key, matches
+from idp_ldap.names import Dn, is_child, is_under, parse_dn
 from idp_ldap.searching import Answer, Scope
 
 MAX_FILE = 256 * 1024 * 1024
 _OUTSIDE_VALUE = re.compile(rb"^[A-Za-z][^:\r\n]*:<", re.MULTILINE)
 
-Placed = tuple[Dn, Entry]
+Indexed = Equal | EqualDn
+Index = Mapping[Key, Sequence[Entry]]
 
 
 class LdifMalformed(ValueError):
@@ -32,24 +33,29 @@ class Content:
     """The file as read once. Indexes are made when first asked for."""
 
     stamp: tuple[int, int, int]  # inode, size, time of change: another file when one differs
-    entries: tuple[Placed, ...]
-    indexes: dict[str, dict[str, list[Placed]]] = field(default_factory=dict)
+    entries: Mapping[Dn, Entry]
+    indexes: dict[tuple[type[Indexed], str], Index] = field(default_factory=dict)
 
-    def candidates(self, wanted: Filter) -> tuple[Placed, ...] | list[Placed]:
-        """Fewer entries to look at when an attribute must equal a value."""
+    def candidates(self, wanted: Filter) -> Iterable[Entry]:
+        """All that can match, and not much more when an attribute must equal a value."""
         for part in wanted.parts if isinstance(wanted, And) else (wanted,):
-            if isinstance(part, Equal) and part.attribute.lower() != "objectclass":
-                return self._index(part.attribute.lower()).get(folded(part.value), [])
-        return self.entries
+            choices = part.parts if isinstance(part, Or) else (part,)
+            equal = [choice for choice in choices if isinstance(choice, Indexed)]
+            if len(equal) == len(choices) and equal[0].attribute.lower() != "objectclass":
+                hits = (hit for one in equal for hit in self._hits(one))
+                return {hit.dn: hit for hit in hits}.values()
+        return self.entries.values()
 
-    def _index(self, attribute: str) -> dict[str, list[Placed]]:
-        if attribute not in self.indexes:
-            index: dict[str, list[Placed]] = defaultdict(list)
-            for placed in self.entries:
-                for value in placed[1].raw(attribute):
-                    index[folded(value.decode(errors="replace"))].append(placed)
-            self.indexes[attribute] = dict(index)
-        return self.indexes[attribute]
+    def _hits(self, wanted: Indexed) -> Sequence[Entry]:
+        place = (type(wanted), wanted.attribute.lower())
+        index = self.indexes.get(place)
+        if index is None:
+            made: dict[Key, list[Entry]] = defaultdict(list)
+            for entry in self.entries.values():
+                for value in entry.raw(wanted.attribute):
+                    made[key(wanted, value)].append(entry)
+            index = self.indexes[place] = dict(made)
+        return index.get(key(wanted, wanted.value.encode()), ())
 
 
 class LdifFile:
@@ -73,7 +79,7 @@ class LdifFile:
                 stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
                 if self._content is None or self._content.stamp != stamp:
                     self._content = None
-                    self._content = Content(stamp, tuple(_read(self._path)))
+                    self._content = Content(stamp, _read(self._path))
             except (OSError, ValueError) as error:
                 raise OutsideError(self._name, f"{self._path.name}: {error}") from error
             return self._content
@@ -98,17 +104,14 @@ class LdifSession:
         """See `Session.search`."""
         root = parse_dn(base)
         found: list[Entry] = []
-        for dn, entry in self._content.candidates(wanted):
-            if _lies(dn, root, scope) and matches(wanted, entry):
+        for entry in self._content.candidates(wanted):
+            if _lies(parse_dn(entry.dn), root, scope) and matches(wanted, entry):
                 if len(found) == limit:
                     return Answer(tuple(found), complete=False)
                 found.append(_only(entry, attributes))
-        if not found and scope != "base" and not self._has(root):
+        if not found and scope != "base" and root not in self._content.entries:
             raise OutsideError(self._name, "the base of the search is not there")
         return Answer(tuple(found))
-
-    def _has(self, root: Dn) -> bool:
-        return any(dn == root for dn, _ in self._content.entries)
 
 
 def _lies(dn: Dn, root: Dn, scope: Scope) -> bool:
@@ -122,31 +125,27 @@ def _only(entry: Entry, attributes: tuple[str, ...]) -> Entry:
     return Entry(entry.dn, {name.lower(): entry.raw(name) for name in attributes})
 
 
-def _read(path: Path) -> list[Placed]:
+def _read(path: Path) -> dict[Dn, Entry]:
     """Every entry. LdifMalformed; OSError when the file cannot be read."""
     if path.stat().st_size > MAX_FILE:
         raise LdifMalformed("larger than 256 MiB")
     content = path.read_bytes()
     if _OUTSIDE_VALUE.search(content):
         raise LdifMalformed("a value by address (:<) is not read")
-    found: list[Placed] = []
-    seen: set[Dn] = set()
+    found: dict[Dn, Entry] = {}
     for dn, attributes in LDIFParser(BytesIO(content), encoding=None, strict=True).parse():
-        placed = _placed(dn or "", attributes)
-        if placed[0] in seen:
+        entry = _entry(dn or "", attributes)
+        place = parse_dn(entry.dn)
+        if place in found:
             raise LdifMalformed("an entry occurs twice")
-        seen.add(placed[0])
-        found.append(placed)
+        found[place] = entry
     return found
 
 
-def _placed(dn: str, attributes: dict[str, list[bytes]]) -> Placed:
+def _entry(dn: str, attributes: Mapping[str, list[bytes]]) -> Entry:
     values: dict[str, tuple[bytes, ...]] = {}
     for name, raw in attributes.items():
         values[name.lower()] = (*values.get(name.lower(), ()), *raw)
     if "changetype" in values:
         raise LdifMalformed("holds changes, not entries")
-    try:
-        return parse_dn(dn), Entry(dn, values)
-    except NameMalformed as error:
-        raise LdifMalformed("a dn is malformed") from error
+    return Entry(dn, values)

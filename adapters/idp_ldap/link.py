@@ -83,7 +83,7 @@ class Link:
         """See `Session.search`. LinkBroken when the connection is, OutsideError when it was refused."""
         try:
             self._wire.allow(deadline)
-            _, result, found, _ = self._connection.search(
+            self._connection.search(
                 base,
                 text(wanted),
                 _SCOPES[scope],
@@ -93,6 +93,7 @@ class Link:
                 time_limit=math.ceil(deadline.left()),
                 auto_escape=False,
             )
+            found, result = self._connection.response, self._connection.result
             entries = tuple(_entry(one) for one in found if one["type"] == "searchResEntry")
             code = int(result["result"]) if result["type"] == "searchResDone" else _PROTOCOL_ERROR
         except BROKEN as error:
@@ -156,7 +157,7 @@ def _adopt(wire: Wire, address: Address, account: Account, context: ssl.SSLConte
         password=account.password,
         authentication=ldap3.SIMPLE,
         auto_bind=ldap3.AUTO_BIND_NONE,
-        client_strategy=ldap3.SAFE_SYNC,
+        client_strategy=ldap3.SYNC,  # one thread at a time by the pool; SAFE_SYNC only copies more
         auto_referrals=False,
         auto_range=False,
         check_names=False,

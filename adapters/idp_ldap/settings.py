@@ -88,7 +88,6 @@ class SourceSettings(Table):
     groups_scope: Literal["one", "sub"] = Field(
         "one", description="sub lets whoever may write below groups_base_dn name a group at will"
     )
-    group_class: Attribute = "groupOfNames"
     group_name_attribute: Attribute = "cn"
     member_attribute: Attribute = "member"
     nested_groups: bool = True
