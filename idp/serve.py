@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from idp import embedded, logs
-from idp.conf import Settings
+from idp.conf import Server, Settings
 from idp.errors import ConfError, Problem
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def serve(path: Path) -> None:
     logs.configure(settings.log_level)
     with embedded.running(settings) as ready:
         check_stores(ready)
-        run(settings, partial(wsgi, str(path)))
+        run(settings.server, settings.log_level, partial(wsgi, str(path)))
 
 
 def wsgi(path: str) -> "WSGIApplication":
@@ -59,10 +59,9 @@ def check_stores(settings: Settings) -> None:
         engine.dispose()  # the workers open their own: a connection must not cross a fork
 
 
-def run(settings: Settings, load: Callable[[], "WSGIApplication"]) -> None:
+def run(server: Server, log_level: str, load: Callable[[], "WSGIApplication"]) -> None:
     """Listen as `[server]` says and answer with what `load` gives in each worker."""
-    server = settings.server
-    _check_address(settings)
+    check_address(server)
     granian = _granian(
         address=server.host.strip("[]"),
         port=server.port,
@@ -72,7 +71,7 @@ def run(settings: Settings, load: Callable[[], "WSGIApplication"]) -> None:
         workers_kill_timeout=server.stop_grace_s,
         ssl_cert=server.tls_certificate_file,
         ssl_key=server.tls_key_file,
-        log_level=settings.log_level,
+        log_level=log_level,
     )
     granian.serve(target_loader=partial(_in_worker, load, os.getpid()), wrap_loader=False)
 
@@ -82,6 +81,7 @@ def _granian(*, log_level: str, **options: Any) -> Any:
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.log import LogLevels
 
+    level = "error" if log_level == "warning" else log_level  # it warns of eight threads each time
     return Granian(
         "idp.serve:wsgi",
         interface=Interfaces.WSGI,
@@ -90,8 +90,8 @@ def _granian(*, log_level: str, **options: Any) -> Any:
         uds_permissions=0o660,
         ssl_protocol_min=SSLProtocols.tls12,
         log_access=False,  # a query string holds codes and states
-        log_level=LogLevels(log_level),
-        log_dictconfig=logs.granian(log_level),
+        log_level=LogLevels(level),
+        log_dictconfig=logs.granian(level),
         respawn_failed_workers=True,
         **options,
     )
@@ -104,9 +104,8 @@ def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIAppli
     return load()
 
 
-def _check_address(settings: Settings) -> None:
-    """A port that is taken is a mistake in the configuration, said as one."""
-    server = settings.server
+def check_address(server: Server) -> None:
+    """A port that is taken is a mistake in the configuration, said as one: ConfError."""
     if server.unix_socket is not None:
         return
     host = server.host.strip("[]")

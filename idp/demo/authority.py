@@ -1,0 +1,151 @@
+"""`gongmu demo --https`: a small certificate authority of its own, for this machine's names only."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_LIFETIME = timedelta(days=365)
+_RENEW_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the servers and their clients read."""
+
+    ca_file: Path
+    certificate_file: Path
+    key_file: Path
+
+
+def ensure(folder: Path, host: str) -> Tls:
+    """The authority and a certificate for `host` in `folder`; kept while they are good.
+
+    A person may have told a phone to trust the authority, so it is made once; its key stays in
+    the folder, readable by its owner alone.
+    """
+    tls = Tls(folder / "ca.pem", folder / "server.pem", folder / "server-key.pem")
+    ca_key_file = folder / "ca-key.pem"
+    now = datetime.now(UTC)
+    if not (tls.ca_file.exists() and ca_key_file.exists() and _is_good(tls.ca_file, now)):
+        ca_key = ec.generate_private_key(ec.SECP256R1())
+        _write(ca_key_file, _private_pem(ca_key), 0o600)
+        _write(tls.ca_file, _authority(ca_key, now), 0o644)
+        tls.certificate_file.unlink(missing_ok=True)
+    if not (tls.certificate_file.exists() and _is_good(tls.certificate_file, now, host)):
+        ca = x509.load_pem_x509_certificate(tls.ca_file.read_bytes())
+        ca_key = _read_key(ca_key_file)
+        key = ec.generate_private_key(ec.SECP256R1())
+        _write(tls.key_file, _private_pem(key), 0o600)
+        _write(tls.certificate_file, _leaf(key, host, ca, ca_key, now), 0o644)
+    return tls
+
+
+def _is_good(file: Path, now: datetime, host: str = "") -> bool:
+    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    if certificate.not_valid_after_utc < now + _RENEW_BEFORE:
+        return False
+    if not host:
+        return True
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return _name(host) in list(names)
+
+
+def _authority(key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
+    subject = _subject("Gongmu demo authority")
+    builder = _builder(subject, subject, key.public_key(), now)
+    certificate = builder.add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    ).add_extension(_usage(signs_certificates=True), critical=True)
+    return certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _leaf(
+    key: ec.EllipticCurvePrivateKey,
+    host: str,
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+) -> bytes:
+    names = dict.fromkeys([_name(host), _name("localhost"), _name("127.0.0.1"), _name("::1")])
+    authority = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    certificate = (
+        _builder(_subject(host[:64]), ca.subject, key.public_key(), now)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(list(names)), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority),
+            critical=False,
+        )
+    )
+    return certificate.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + _LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host.strip("[]")))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _read_key(file: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{file} holds another kind of key")
+    return key
+
+
+def _write(file: Path, content: bytes, mode: int) -> None:
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)

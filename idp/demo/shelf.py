@@ -1,0 +1,40 @@
+"""Things a small program remembers for a while, by a random key: its sessions."""
+
+import threading
+import time
+from collections import OrderedDict
+from typing import Any
+
+from idp import randomness
+
+_AT_MOST = 1000
+
+
+class Shelf:
+    """At most a thousand things, each for `lifetime_s`; safe for threads."""
+
+    def __init__(self, lifetime_s: int) -> None:
+        self._lifetime_s = lifetime_s
+        self._things: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, thing: dict[str, Any]) -> str:
+        """Keep it; gives the key."""
+        key = randomness.token(32)
+        with self._lock:
+            self._things[key] = (time.monotonic() + self._lifetime_s, thing)
+            if len(self._things) > _AT_MOST:
+                self._things.popitem(last=False)
+        return key
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The thing, unless its time is over."""
+        with self._lock:
+            until, thing = self._things.get(key, (0.0, None))
+        return thing if time.monotonic() < until else None
+
+    def take(self, key: str) -> dict[str, Any] | None:
+        """The thing, this once."""
+        found = self.get(key)
+        with self._lock:
+            return found if self._things.pop(key, None) else None
