@@ -1,5 +1,0 @@
-"""To be written."""
-
-
-def main() -> None:
-    """Run the command."""

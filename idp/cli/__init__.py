@@ -1,0 +1,85 @@
+"""The `gongmu` command. One module for each group of commands, imported when it is called."""
+
+import sys
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import click
+
+_COMMANDS = {  # name -> (module, attribute, one line for the help)
+    "config": ("configuration", "group", "Check, explain and write the configuration."),
+    "db": ("db", "group", "The schema of the SQL store."),
+    "demo": ("run", "demo", "Everything on this machine, to try it out."),
+    "events": ("events", "group", "Security events: list them, follow them."),
+    "keys": ("keys", "group", "Signing keys: list, rotate, retire."),
+    "mobile-id": ("mobile_id", "group", "Mobile IDs: offer, list, suspend, reinstate, revoke."),
+    "person": ("people", "group", "What the directory says of a person."),
+    "rp": ("relying_parties", "group", "Relying parties: add, list, show."),
+    "serve": ("run", "serve", "Run the provider."),
+}
+
+
+def _of_parts() -> dict[str, EntryPoint]:
+    """Commands that parts bring (entry point group idp.commands)."""
+    return {entry.name: entry for entry in entry_points(group="idp.commands")}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when it is called, so that the help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click calls it so
+        return sorted({*_COMMANDS, *_of_parts()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in _COMMANDS:
+            module, attribute, _ = _COMMANDS[cmd_name]
+            found: click.Command = getattr(import_module(f"idp.cli.{module}"), attribute)
+            return found
+        entry = _of_parts().get(cmd_name)
+        if entry is None:
+            return None
+        loaded: click.Command = entry.load()
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        rows = [(name, _COMMANDS[name][2]) for name in _COMMANDS]
+        rows += [(name, f"Commands of the part {name!r}.") for name in _of_parts()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="GONGMU_CONFIG",
+    default=Path("gongmu.toml"),
+    show_default=True,
+    show_envvar=True,
+    help="The configuration file.",
+)
+@click.version_option(package_name="gongmu-idp", prog_name="gongmu")
+@click.pass_context
+def gongmu(ctx: click.Context, config_file: Path) -> None:
+    """A federated identity provider for public officials."""
+    ctx.obj = config_file
+
+
+def main() -> None:
+    """Run the command: exit code 2 on misuse, 1 on failure, no traceback for what can be foreseen."""
+    from idp.errors import ConfError, GongmuError
+
+    try:
+        gongmu.main(prog_name="gongmu")
+    except ConfError as error:
+        _fail(*map(str, error.problems))
+    except GongmuError as error:
+        _fail(getattr(error, "public", "") or f"{error.reason.value}: {error.detail}")
+
+
+def _fail(*lines: str) -> None:
+    for line in lines:
+        click.echo(f"gongmu: {line}", err=True)
+    sys.exit(1)

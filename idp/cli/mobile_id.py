@@ -1,0 +1,85 @@
+"""`gongmu mobile-id`: offer one, list them, change the state of one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from idp.cli.say import actor, json_option, one, services, table
+from idp.contracts import CredentialOffers, MobileId, MobileIdState
+
+if TYPE_CHECKING:
+    from idp.services import Services
+
+_COLUMNS = ("id", "personnel_number", "source", "state", "created_at", "expires_at")
+
+
+@click.group()
+def group() -> None:
+    """Mobile IDs: offer, list, suspend, reinstate, revoke."""
+
+
+@group.command()
+@click.argument("personnel_number")
+@json_option
+@click.pass_obj
+def offer(config_file: Path, personnel_number: str, *, as_json: bool) -> None:
+    """Offer a mobile ID; link and digits are shown this once, for two different ways to the person."""
+    with services(config_file) as parts:
+        made = _offers(parts).make_offer(personnel_number, actor())
+        query = made.credential_offer_uri.partition("?")[2]
+        links = [
+            f"{wallet.receive_prefix}{query}"
+            for wallet in parts.settings.wallets
+            if wallet.receive_prefix.startswith("http")
+        ]
+    facts: dict[str, Any] = {
+        "id": made.id,
+        "credential_offer_uri": made.credential_offer_uri,
+        "tx_code": made.tx_code,
+        "expires_at": made.expires_at.isoformat(),
+    }
+    if links and not as_json:
+        facts["in_a_browser"] = links
+    one(facts, as_json=as_json)
+
+
+def _offers(parts: "Services") -> CredentialOffers:
+    for site in parts.sites.values():
+        if isinstance(site.service, CredentialOffers):
+            return site.service
+    raise click.ClickException("no issuer is switched on: [sites.issuer]")
+
+
+@group.command("list")
+@click.option("--person", "personnel_number", default="", help="Of this personnel number only.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+@click.pass_obj
+def list_(config_file: Path, personnel_number: str, limit: int, *, as_json: bool) -> None:
+    """The newest first."""
+    with services(config_file) as parts:
+        found = parts.cutoff.all(personnel_number, limit)
+    table([_row(mobile_id) for mobile_id in found], _COLUMNS, as_json=as_json)
+
+
+def _row(mobile_id: MobileId) -> dict[str, Any]:
+    return {name: getattr(mobile_id, name) for name in _COLUMNS}
+
+
+def _change(name: str, state: MobileIdState, meaning: str) -> None:
+    @group.command(name, help=meaning)
+    @click.argument("mobile_id")
+    @json_option
+    @click.pass_obj
+    def command(config_file: Path, mobile_id: str, *, as_json: bool) -> None:
+        with services(config_file) as parts:
+            if parts.cutoff.get(mobile_id) is None:
+                raise click.ClickException(f"there is no mobile ID {mobile_id!r}")
+            changed = parts.cutoff.set_state(mobile_id, state, actor())
+        one(_row(changed), as_json=as_json)
+
+
+_change("suspend", MobileIdState.SUSPENDED, "Stop it for now: its sessions end, it can come back.")
+_change("reinstate", MobileIdState.LIVE, "A suspended one counts again.")
+_change("revoke", MobileIdState.REVOKED, "End it for good.")
