@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask import Flask, jsonify
 from flask.testing import FlaskClient
-from idp_issuer import IssuerSettings
 from joserfc import jws
 from joserfc.jwk import ECKey
 from sqlalchemy import Engine
@@ -21,6 +20,7 @@ from idp.cutoff import Cutoff
 from idp.errors import OutsideError, RequestError, UnauthorizedError
 from idp.journal import Journal
 from idp.people import People
+from idp_issuer import IssuerSettings
 from tests.fakes.short import MemoryShort
 
 ISSUER = "https://id.example.go.kr"
@@ -93,7 +93,8 @@ class World:
         self.cutoff = Cutoff(engine, self.journal, people, ISSUER, self.clock)
         self.short = MemoryShort(self.clock)
         self.signing_key = ECKey.generate_key("P-256")
-        self.site = IssuerSettings(**settings).open(self._kit())
+        self.settings, self.kit = IssuerSettings(**settings), self._kit()
+        self.site = self.settings.open(self.kit)
         assert isinstance(self.site.service, CredentialOffers)
         self.offers: CredentialOffers = self.site.service
         self.refused: list[RequestError] = []
@@ -189,7 +190,7 @@ class Wallet:
         }
         return sign_raw(without_none(head), without_none(body), key or self.key)
 
-    def request(self, token: str, proof: str, **changes: Any) -> Any:
+    def request(self, token: str, proof: str, /, **changes: Any) -> Any:
         body = {
             "credential_configuration_id": "mobile-id",
             "proofs": {"jwt": [proof]},
@@ -247,7 +248,7 @@ def payload(jwt: str) -> dict[str, Any]:
 
 
 def head(jwt: str) -> dict[str, Any]:
-    return dict(json.loads(unb64(jwt.split(".")[0])))
+    return dict(json.loads(unb64(jwt.split(".", maxsplit=1)[0])))
 
 
 Work = Callable[[int], Any]
