@@ -4,6 +4,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,7 +81,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json:
 def one(thing: Any, *, as_json: bool) -> None:
     """One thing as JSON, or as lines `name: value`."""
     if as_json:
-        click.echo(json.dumps(thing, ensure_ascii=False, indent=1, default=str))
+        click.echo(json.dumps(thing, ensure_ascii=False, indent=1, default=_cell))
         return
     for name, value in thing.items():
         click.echo(f"{name}: {_cell(value)}")
@@ -89,6 +90,8 @@ def one(thing: Any, *, as_json: bool) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
     if isinstance(value, list | tuple):
         return " ".join(map(_cell, value))
     if isinstance(value, Mapping):
