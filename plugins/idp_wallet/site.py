@@ -70,10 +70,11 @@ def make_blueprint(kit: SiteKit, anchors: Callable[[], Anchors]) -> Blueprint:
 
 
 def _page(kit: SiteKit, name: str) -> Response:
+    locale = get_locale()
     html = render_template(
         f"wallet/{name}.html",
         issuer=kit.base_url,
-        language=str(get_locale() or "ko"),
+        language=locale.language if locale else "ko",
         reads_pictures=picture.is_available(),
     )
     return make_response(html)

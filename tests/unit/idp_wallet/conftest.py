@@ -4,13 +4,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from flask import request
+from playwright.sync_api import Browser, Page
 
 from idp_wallet.card import Card
 from idp_wallet.keys import new_key, public_jwk
 from idp_wallet.web import Web
-from tests.unit.idp_wallet.world import World, issue, make_app, served
+from tests.unit.idp_wallet.world import World, issue, make_app, make_wallet, served
 
 NOW = datetime.now(UTC)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 
 
 @pytest.fixture
@@ -30,3 +42,41 @@ def web() -> Iterator[Web]:
 def card(world: World) -> Card:
     key = new_key()
     return Card(issue(world.issuer, world.base, public_jwk(key)), key, world.base, NOW)
+
+
+@pytest.fixture
+def served_wallet() -> Iterator[World]:
+    """A world with the web wallet on the same origin."""
+    world = World()
+    app = make_app(world)
+
+    @app.post("/test/issue")
+    def issue_any() -> str:
+        return issue(world.issuer, world.base, request.get_json())
+
+    with served(app) as world.base:
+        make_wallet(world, app)
+        yield world
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    """A page of a fresh browser profile, phone-sized, in Korean; faults of scripts fail the test."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, locale="ko-KR")
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    context.close()
+    assert faults == []

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from flask import Flask, Response, jsonify, redirect, request
+from flask import Flask, Response, jsonify, redirect, request, send_from_directory
+from flask_babel import Babel
 from joserfc import jwe, jws
 from joserfc.jwk import ECKey
 from jwcrypto.jwk import JWK
@@ -25,6 +26,9 @@ from sd_jwt.issuer import SDJWTIssuer
 from sd_jwt.verifier import SDJWTVerifier
 from werkzeug.serving import make_server
 
+from idp.contracts import SiteKit
+from idp.paths import ASSETS, TEMPLATES
+from idp_wallet import WalletSettings
 from idp_wallet.encoding import encode
 
 VCT = "urn:gongmu:credential:mobile-id:1"
@@ -389,3 +393,45 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def unused(*_arguments: Any) -> Any:
+    raise AssertionError("the wallet does not need this")
+
+
+def make_wallet(world: World, app: Flask) -> Flask:
+    """The same application with the web wallet beside, under a policy as strict as the provider's."""
+    kit = SiteKit(
+        base_url=world.base,
+        now=lambda: datetime.now(UTC),
+        token=unused,
+        sign=unused,
+        certificates=unused,
+        trust_anchors=lambda use: (
+            (world.verifier.root.public_bytes(Encoding.DER),) if use == "verifier" else ()
+        ),
+        fetch=unused,
+        own_status=unused,
+        short=unused,
+        mobile_ids=unused,
+        record=unused,
+    )
+    Babel(app, locale_selector=lambda: request.accept_languages.best_match(["ko", "en"]) or "ko")
+    app.template_folder = str(TEMPLATES)
+    site = WalletSettings().open(kit)
+    assert all(rule.startswith(site.prefixes) for rule in ("/wallet", "/wallet/verify"))
+    app.register_blueprint(site.blueprint)
+
+    @app.get("/assets/<path:name>")
+    def asset(name: str) -> Response:
+        return send_from_directory(ASSETS, name)
+
+    @app.after_request
+    def policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        return response
+
+    return app

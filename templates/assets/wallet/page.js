@@ -1,0 +1,52 @@
+// What the pages share: words, states, the face of a card. Text goes in by textContent only.
+
+import { Stopped } from "./stopped.js";
+
+const PORTRAIT = /^data:image\/(jpeg|png|webp);base64,[A-Za-z0-9+/=]+$/;
+
+export const now = () => Math.floor(Date.now() / 1000);
+export const byId = (id) => document.getElementById(id);
+export const language = () => byId("main").dataset.language;
+
+// A word of the page in its language, by its code ("code_refused" -> data-code-refused).
+export function word(code) {
+  return byId("words").getAttribute(`data-${String(code).replaceAll("_", "-")}`);
+}
+
+// Show one state of the page and let its heading be read out.
+export function show(state) {
+  for (const section of document.querySelectorAll("[data-state]")) {
+    section.hidden = section.dataset.state !== state;
+  }
+  if (byId("back")) byId("back").hidden = !["failed", "declined", "done"].includes(state);
+  document.querySelector(`[data-state="${state}"] h1`)?.focus();
+}
+
+export function tell(error) {
+  const code = error instanceof Stopped ? error.code : "wallet_stopped";
+  if (code === "wallet_stopped") console.error(error);
+  const place = byId("error");
+  place.textContent = word(code) ?? word("wallet_stopped");
+  place.dataset.code = code;
+  place.hidden = false;
+}
+
+export function forget() {
+  byId("error").hidden = true;
+}
+
+export function face(card) {
+  const copy = byId("card-face").content.cloneNode(true);
+  const { claims } = card.sdJwt;
+  for (const field of copy.querySelectorAll("[data-field]")) {
+    const value = claims[field.dataset.field];
+    field.textContent = typeof value === "string" ? value : "";
+  }
+  const portrait = copy.querySelector("[data-portrait]");
+  if (PORTRAIT.test(claims.portrait)) portrait.src = claims.portrait;
+  return copy;
+}
+
+export function claimName(path) {
+  return word(`claim_${path}`) ?? path;
+}

@@ -1,0 +1,167 @@
+import re
+
+import pytest
+from flask import Flask
+
+from idp.paths import ASSETS, TEMPLATES
+from tests.unit.idp_wallet.test_picture import png
+from tests.unit.idp_wallet.world import World, make_app, make_wallet, party
+
+NONCE = "wallet-nonce-0123456789"
+
+
+@pytest.fixture
+def quiet():
+    return World(base="https://id.go.kr")
+
+
+@pytest.fixture
+def client(quiet):
+    return make_wallet(quiet, make_app(quiet)).test_client()
+
+
+@pytest.fixture
+def ask(client, quiet):
+    def ask(**changes):
+        question = {
+            "request_object": quiet.request_object(NONCE),
+            "client_id": quiet.verifier.client_id,
+            "wallet_nonce": NONCE,
+        } | changes
+        return client.post("/wallet/verify", json=question)
+
+    return ask
+
+
+def test_verify_tells_the_facts_of_a_genuine_request(ask, quiet):
+    answer = ask()
+    assert answer.status_code == 200
+    facts = answer.get_json()
+    assert facts["verifier"] == "Gongmu sign-in"
+    assert facts["client_id"] == quiet.verifier.client_id
+    assert facts["nonce"] == quiet.nonce
+    assert facts["response_uri"] == "https://id.go.kr/vp/1/response"
+    assert facts["dcql_query"] == quiet.request_claims(None)["dcql_query"]
+    assert facts["encryption"]["enc"] == "A256GCM"
+    assert "d" not in facts["encryption"]["jwk"]
+
+
+def test_verify_by_get_and_unencrypted(ask, quiet):
+    quiet.request = {"response_mode": "direct_post", "state": None}
+    facts = ask(request_object=quiet.request_object(None), wallet_nonce="").get_json()
+    assert facts["encryption"] is None
+    assert facts["state"] is None
+
+
+def test_verify_believes_only_the_configured_roots(ask, quiet):
+    stranger = party("Stranger")
+    quiet.verifier = stranger
+    quiet.verifier.root = party().root
+    answer = ask()
+    assert (answer.status_code, answer.get_json()) == (400, {"error": "request_untrusted"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": "x509_hash:other"},
+        {"wallet_nonce": "another"},
+        {"request_object": "x.y.z"},
+        {"request_object": 7},
+        {"client_id": None},
+        {"wallet_nonce": ["x"]},
+    ],
+)
+def test_verify_refuses_and_never_fails(ask, changes):
+    answer = ask(**changes)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "request_untrusted")
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"a":1,"a":2}', "[" * 50_000])
+def test_verify_wants_one_json_object(client, body):
+    answer = client.post("/wallet/verify", data=body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_other_sites_cannot_use_the_helpers(client, ask, quiet):
+    text = quiet.request_object(NONCE)
+    assert client.post("/wallet/verify", data={"request_object": text}).status_code == 400
+    for path, kind in (("/wallet/verify", "application/json"), ("/wallet/read-qr", "image/png")):
+        answer = client.post(
+            path, data=b"{}", content_type=kind, headers={"Sec-Fetch-Site": "cross-site"}
+        )
+        assert answer.get_json() == {"error": "request_untrusted"}
+
+
+def test_too_much_is_refused_before_it_is_read(client):
+    answer = client.post("/wallet/verify", data=b"x" * 100_000, content_type="application/json")
+    assert answer.status_code == 413
+    answer = client.post("/wallet/read-qr", data=b"x" * 5_000_000, content_type="image/png")
+    assert answer.status_code == 413
+
+
+def test_read_qr(client):
+    answer = client.post("/wallet/read-qr", data=png("openid4vp://?x"), content_type="image/png")
+    assert answer.get_json() == {"link": "openid4vp://?x"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b"x", "image/png"), (b"x", "image/svg+xml"), (png("a"), "application/octet-stream")],
+)
+def test_read_qr_wants_a_picture(client, body, kind):
+    answer = client.post("/wallet/read-qr", data=body, content_type=kind)
+    assert (answer.status_code, answer.get_json()) == (400, {"error": "link_unreadable"})
+
+
+@pytest.mark.parametrize("path", ["/wallet", "/wallet/receive?x=<script>", "/wallet/present"])
+def test_pages_work_under_the_strict_policy(client, path):
+    page = client.get(path, headers={"Accept-Language": "en"}).get_data(as_text=True)
+    assert '<html lang="en">' in page
+    assert "<noscript>" in page
+    assert not re.search(r"\son\w+=|\sstyle=|<style|<script>|javascript:", page)
+    scripts = re.findall(r'<script type="module" src="/assets/([^"]+)"', page)
+    assert len(scripts) == 1
+    for name in scripts + re.findall(r'(?:href|src)="/assets/([^"]+)"', page):
+        assert (ASSETS / name).is_file()
+
+
+def test_every_word_a_script_asks_for_is_on_the_page():
+    words = (TEMPLATES / "wallet/_words.html").read_text()
+    scripts = "".join(file.read_text() for file in (ASSETS / "wallet").glob("*.js"))
+    asked = set(re.findall(r'Stopped\("(\w+)"\)', scripts)) | {"wallet_stopped"}
+    for code in asked:
+        assert f"data-{code.replace('_', '-')}=" in words, code
+    for module in re.findall(r'from "\./([\w.-]+)"', scripts):
+        assert (ASSETS / "wallet" / module).is_file()
+
+
+def test_korean_words_are_complete():
+    """Every message of the templates has a Korean translation in our fragment."""
+    from babel.messages.extract import extract_from_file
+    from babel.messages.pofile import read_po
+
+    def messages():
+        for file in sorted((TEMPLATES / "wallet").glob("*.html")):
+            for _line, message, *_ in extract_from_file("jinja2", str(file)):
+                yield message
+
+    fragment = TEMPLATES.parent / "plugins/idp_wallet/messages.ko.po"
+    with fragment.open("rb") as stream:
+        catalog = read_po(stream, locale="ko")
+    wanted = set(messages())
+    assert len(wanted) > 40
+    assert {name for name in wanted if not (name in catalog and catalog[name].string)} == set()
+    assert {m.id for m in catalog if m.id} - wanted == set()
+
+
+def test_the_page_shows_nothing_of_the_address_as_code(client):
+    page = client.get("/wallet/present?client_id=%3Cscript%3E").get_data(as_text=True)
+    assert "script%3E" not in page
+    assert "<script>" not in page
+
+
+def test_settings_open_a_site(tmp_path, quiet):
+    app = make_wallet(quiet, Flask("x"))
+    rules = {rule.rule for rule in app.url_map.iter_rules() if "wallet" in rule.endpoint}
+    assert {"/wallet", "/wallet/receive", "/wallet/present"} <= rules
