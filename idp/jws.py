@@ -20,7 +20,13 @@ from joserfc.jws import JWSRegistry
 MAX_CHARACTERS = 16 * 1024
 MAX_DEPTH = 32
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_KEY_TYPES = {"ES256": "EC", "RS256": "RSA", "PS256": "RSA", "EdDSA": "OKP"}
+_KEY_TYPES = {
+    "ES256": "EC",
+    "RS256": "RSA",
+    "PS256": "RSA",
+    "EdDSA": "OKP",
+    "Ed25519": "OKP",
+}
 _SHAPES = {"EC": ("crv", "x", "y"), "RSA": ("n", "e"), "OKP": ("crv", "x")}
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
 

@@ -8,7 +8,7 @@ from idp.oidc import replay
 from idp.relying_parties import RelyingParty
 from idp.services import services
 
-ALGORITHMS = ("ES256", "PS256", "EdDSA")
+ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")  # the last two are one (RFC 9864)
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 RULES = jws.Rules(frozenset(ALGORITHMS), frozenset({"", "jwt", "client-authentication+jwt"}))
 MAX_AHEAD_S = 300  # how far ahead `exp` may lie
