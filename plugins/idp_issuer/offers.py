@@ -81,9 +81,12 @@ class Offers:
         )
 
     def document(self, offer_id: str) -> JsonObject:
-        """The credential offer behind a link, while it can be redeemed. RequestError (404)."""
+        """The credential offer behind a link, until it expires. RequestError (404).
+
+        It stays after its redemption: a wallet that scans twice is told so by the token endpoint.
+        """
         code = self._short.get(f"offer:{digest(offer_id)}")
-        if code is None or self._short.get(f"code:{digest(code)}") is None:
+        if code is None:
             error = refusal("not_found", "there is no such offer", Reason.OFFER_UNKNOWN)
             error.status = 404
             raise error
