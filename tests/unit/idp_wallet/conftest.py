@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from flask import request
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from idp_wallet.card import Card
 from idp_wallet.keys import new_key, public_jwk
 from idp_wallet.web import Web
-from tests.unit.idp_wallet.world import World, issue, make_app, make_wallet, served
+from tests.unit.idp_wallet.world import World, issue, korean, make_app, make_wallet, served
 
 NOW = datetime.now(UTC)
 FLAGS = [
@@ -45,7 +46,7 @@ def card(world: World) -> Card:
 
 
 @pytest.fixture
-def served_wallet() -> Iterator[World]:
+def served_wallet(tmp_path: Path) -> Iterator[World]:
     """A world with the web wallet on the same origin."""
     world = World()
     app = make_app(world)
@@ -55,7 +56,7 @@ def served_wallet() -> Iterator[World]:
         return issue(world.issuer, world.base, request.get_json())
 
     with served(app) as world.base:
-        make_wallet(world, app)
+        make_wallet(world, app, korean(tmp_path / "words"))
         yield world
 
 

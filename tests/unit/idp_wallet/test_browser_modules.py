@@ -1,11 +1,12 @@
 """The wallet's JavaScript in a real browser, checked against Python."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from joserfc.jwk import ECKey
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Browser, Error, Page
 
 from idp_wallet.keys import new_key, public_jwk
 from idp_wallet.sd_jwt import digest
@@ -26,11 +27,18 @@ pytestmark = pytest.mark.browser
 NOW = int(datetime.now(UTC).timestamp())
 
 
+@pytest.fixture(scope="module")
+def empty_page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture
-def page(phone: Page, served_wallet: World) -> Page:
+def page(empty_page: Page, served_wallet: World) -> Page:
     """An empty page of the wallet's origin: modules are imported from there."""
-    phone.goto(f"{served_wallet.base}/assets/wallet/icon.svg")
-    return phone
+    empty_page.goto(f"{served_wallet.base}/assets/wallet/icon.svg")
+    return empty_page
 
 
 def call(page: Page, module: str, body: str, *arguments):

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -395,11 +398,21 @@ def served(app: Flask) -> Iterator[str]:
         server.server_close()
 
 
+def korean(folder: Path) -> Path:
+    """Our Korean words, compiled, as flask-babel wants them."""
+    catalogue = folder / "ko" / "LC_MESSAGES" / "messages.mo"
+    catalogue.parent.mkdir(parents=True)
+    fragment = TEMPLATES.parent / "plugins/idp_wallet/messages.ko.po"
+    with fragment.open("rb") as source, catalogue.open("wb") as target:
+        write_mo(target, read_po(source, locale="ko"))
+    return folder
+
+
 def unused(*_arguments: Any) -> Any:
     raise AssertionError("the wallet does not need this")
 
 
-def make_wallet(world: World, app: Flask) -> Flask:
+def make_wallet(world: World, app: Flask, words: Path | None = None) -> Flask:
     """The same application with the web wallet beside, under a policy as strict as the provider's."""
     kit = SiteKit(
         base_url=world.base,
@@ -416,6 +429,8 @@ def make_wallet(world: World, app: Flask) -> Flask:
         mobile_ids=unused,
         record=unused,
     )
+    if words is not None:
+        app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(words)
     Babel(app, locale_selector=lambda: request.accept_languages.best_match(["ko", "en"]) or "ko")
     app.template_folder = str(TEMPLATES)
     site = WalletSettings().open(kit)
