@@ -49,8 +49,11 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def demo_https() -> Iterator[Provider]:
+def demo_https(request: pytest.FixtureRequest) -> Iterator[Provider]:
     """`gongmu demo --https`, with its own small certificate authority."""
+    if os.environ.get("GONGMU_ON") == "stores":
+        yield request.getfixturevalue("gongmu")
+        return
     provider = start_demo("--https")
     try:
         yield provider

@@ -98,7 +98,8 @@ class Phone(Browser):
     def return_code(self, redirect_uri: str) -> str:
         """The code on the page that the wallet's redirect_uri shows."""
         self.get(redirect_uri)
-        return self.find(r'<output[^>]*\bid="return-code"[^>]*>\s*(\d{6})\s*</output>')
+        shown = self.find(r'<output[^>]*\bid="return-code"[^>]*>(.*?)</output>')
+        return re.sub(r"<[^>]*>|\s", "", shown)
 
 
 @dataclass

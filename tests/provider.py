@@ -7,6 +7,7 @@ import sys
 import time
 from base64 import b64encode
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ class Provider:
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property
-    def verify(self) -> ssl.SSLContext | bool:
+    def verify(self) -> ssl.SSLContext:
         """How httpx is to trust it."""
-        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else True
+        return _trusting(self.ca_file)
 
     def client(self, **options: Any) -> httpx.Client:
         """A browser or program of its own: it keeps cookies and follows nothing by itself."""
@@ -97,14 +98,18 @@ class Provider:
 
     def events_after(self, mark: str) -> list[dict[str, Any]]:
         """What happened since, the oldest first, without the traces of this test's own reading."""
-        found = []
-        for event in self.events(limit=500):
-            if event["id"] == mark:
-                return found[::-1]
-            own = event.get("relying_party") == self.automation["client_id"]
-            if event["kind"] != "api:read:done" and not own:
-                found.append(event)
+        for limit in (20, 500):
+            found = self.events(limit=limit)
+            ids = [event["id"] for event in found]
+            if mark in ids:
+                return [event for event in found[: ids.index(mark)][::-1] if not self._own(event)]
         raise AssertionError("more than 500 events since the mark")
+
+    def _own(self, event: dict[str, Any]) -> bool:
+        return bool(
+            event["kind"] == "api:read:done"
+            or event.get("relying_party") == self.automation["client_id"]
+        )
 
     def offer(self, personnel_number: str) -> dict[str, str]:
         """A mobile ID offered to that person: id, credential_offer_uri, tx_code, expires_at."""
@@ -114,6 +119,12 @@ class Provider:
         assert answer.status_code == 201, answer.text
         offered: dict[str, str] = answer.json()
         return offered
+
+
+@cache
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Made once: reading the system's authorities costs more than most requests."""
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def start_demo(*options: str) -> Provider:

@@ -36,8 +36,7 @@ def is_refused(desk: Desk, answer: Answer, form: dict[str, str] | None = None) -
     is_named_error(answer.post(sent))
     event = one_event(desk, mark)
     assert event["kind"] == "login:proof:rejected"
-    assert event["outcome"] == "rejected"
-    assert sent.get("response", "?") not in str(event)
+    assert (sent.get("response") or "none sent") not in str(event)
     assert desk.status()["step"] == "scanned"
     return str(event["reason"])
 

@@ -1,5 +1,6 @@
 """One sign-in from the button to the tokens, over HTTP, as one story in the events."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -74,6 +75,13 @@ def test_events_hold_no_name_number_or_secret(demo: Provider, desk: Desk, held: 
     subject = decode(tokens["id_token"])[1]["sub"]
     for secret in (name, held.number, answered["code"], tokens["access_token"], subject):
         assert secret not in told
+
+
+def test_output_holds_the_six_digits_and_nothing_else(desk: Desk, phone: Phone, held: Held) -> None:
+    """Outside programs read `<output id="return-code">` (design section 4)."""
+    desk.start(acr_values=ACR_RETURN_CODE)
+    phone.return_code(fetched(held, desk.wallet_link).post().json()["redirect_uri"])
+    assert re.search(r'<output[^>]*\bid="return-code"[^>]*>\s*\d{6}\s*</output>', phone.page)
 
 
 def test_wrong_return_code_twice_then_right(desk: Desk, phone: Phone, held: Held) -> None:

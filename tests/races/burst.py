@@ -48,7 +48,7 @@ def burst(url: str, requests: list[bytes]) -> list[Reply]:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(request[:-1])
         connections.append(connection)
-    time.sleep(0.05)  # let the server take them all in
+    time.sleep(0.02)  # let the server take them all in
     for connection, request in zip(connections, requests, strict=True):
         connection.sendall(request[-1:])
     return [_reply(raw) for raw in _read_all(connections)]
