@@ -4,7 +4,7 @@ ldap3's defaults that are unsafe (G-07), and what is done here instead:
 
 * TLS that verifies nothing         -> `_Tls`, which shakes hands on our `Wire` by our context
 * referrals to any host, with the password -> `auto_referrals=False`, no allowed hosts; a referral is an error
-* no time-outs, no size limit        -> `Wire`
+* no time-outs, no limit of size or number -> `Wire`
 * a bind without method is anonymous -> SIMPLE, and the settings refuse empty passwords
 * answers re-read by a schema the server sends -> `get_info=NONE`, `check_names=False`, raw values
 * dereferences aliases               -> never: an alias could stand for somebody else (A-220)
@@ -13,18 +13,22 @@ ldap3's defaults that are unsafe (G-07), and what is done here instead:
 import math
 import ssl
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
-
-import ldap3
-from ldap3.core.exceptions import LDAPExceptionError
-from ldap3.core.tls import Tls
 
 from idp.errors import OutsideError
 from idp_ldap.entry import Entry
 from idp_ldap.filters import Filter, text
 from idp_ldap.searching import Answer, Scope
 from idp_ldap.wire import Address, Deadline, Wire, open_wire
+
+with warnings.catch_warnings():
+    # ldap3 2.9.1 asks pyasn1 for names that have newer ones; nothing here depends on which.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import ldap3
+    from ldap3.core.exceptions import LDAPExceptionError
+    from ldap3.core.tls import Tls
 
 _SCOPES = {"base": ldap3.BASE, "one": ldap3.LEVEL, "sub": ldap3.SUBTREE}
 _SUCCESS, _PROTOCOL_ERROR, _SIZE_LIMIT, _NO_SUCH_OBJECT = 0, 2, 4, 32
@@ -82,7 +86,7 @@ class Link:
     ) -> Answer:
         """See `Session.search`. LinkBroken when the connection is, OutsideError when it was refused."""
         try:
-            self._wire.allow(deadline)
+            self._wire.allow(deadline, limit)
             self._connection.search(
                 base,
                 text(wanted),
@@ -169,6 +173,13 @@ def _adopt(wire: Wire, address: Address, account: Account, context: ssl.SSLConte
     connection.strategy._outstanding = {}  # noqa: SLF001 - what open() sets, which cannot take a socket
     connection.strategy._start_listen()  # noqa: SLF001
     connection.strategy.socket_size = 65536
+    decode = connection.strategy.decode_response_fast
+
+    def decode_in_time(found: Any) -> Any:
+        wire.count_message()
+        return decode(found)
+
+    connection.strategy.decode_response_fast = decode_in_time
     return connection
 
 

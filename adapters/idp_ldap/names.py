@@ -53,6 +53,8 @@ def naming_value(text: str, attribute: str) -> str | None:
 
 def _split(text: str, separator: str) -> list[str]:
     """Cut at separators that no backslash escapes."""
+    if "\\" not in text:
+        return text.split(separator)
     parts, start, position = [], 0, 0
     while position < len(text):
         if text[position] == "\\":
@@ -83,6 +85,8 @@ def _trim(value: str) -> str:
 
 
 def _unescape(value: str) -> str:
+    if "\\" not in value:
+        return value
     out = bytearray()
     position = 0
     while position < len(value):

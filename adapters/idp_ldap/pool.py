@@ -58,7 +58,12 @@ class Pool:
 
     def drop(self, link: Link) -> None:
         """Close a broken connection, and those that rest: they led to the same server."""
+        link.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close all that rest."""
         with self._lock:
             resting, self._resting = self._resting, []
-        for one in (link, *resting):
-            one.close()
+        for link in resting:
+            link.close()

@@ -1,5 +1,6 @@
 """Officials in an LDAP server: sessions on pooled connections, replicas in turn, one deadline for all."""
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,12 +13,11 @@ from idp_ldap.settings import LdapSettings, read_password
 from idp_ldap.wire import Address, Deadline, OutOfTime, tls_context
 
 
-class RemoteDirectory:
-    """Fulfils `Searcher`. Connects at the first question and again after every failure."""
+class Replicas:
+    """Servers with the same entries; the one that answered last is asked first."""
 
     def __init__(self, settings: LdapSettings) -> None:
         self._source = settings.name
-        self._timeout_s = settings.timeout_s
         self._addresses = [
             Address.of(url, plain=settings.plain_on_loopback) for url in settings.urls
         ]
@@ -25,25 +25,10 @@ class RemoteDirectory:
             settings.name, settings.bind_dn, read_password(settings.bind_password_file)
         )
         self._context = tls_context(settings.ca_file)
-        self._preferred = 0  # the replica that answered last; a race only costs a try
-        self._pool = Pool(settings.name, settings.connections, self._open)
+        self._preferred = 0  # a race for it only costs a try
 
-    @contextmanager
-    def session(self) -> Iterator["RemoteSession"]:
-        """Searches within `timeout_s`, all in all. OutsideError."""
-        deadline = Deadline.after(self._timeout_s)
-        self._pool.enter(deadline)
-        try:
-            session = RemoteSession(self._source, self._pool, deadline)
-            try:
-                yield session
-            finally:
-                session.close()
-        finally:
-            self._pool.leave()
-
-    def _open(self, deadline: Deadline) -> Link:
-        """A bound connection to the first replica that gives one."""
+    def open(self, deadline: Deadline) -> Link:
+        """A bound connection to the first that gives one. OutsideError."""
         count = len(self._addresses)
         fault: OutsideError = OutsideError(self._source, "out of time")
         for turn in range(count):
@@ -59,6 +44,30 @@ class RemoteDirectory:
             self._preferred = number
             return link
         raise fault
+
+
+class RemoteDirectory:
+    """Fulfils `Searcher`. Connects at the first question and again after every failure."""
+
+    def __init__(self, settings: LdapSettings) -> None:
+        self._source = settings.name
+        self._timeout_s = settings.timeout_s
+        self._pool = Pool(settings.name, settings.connections, Replicas(settings).open)
+        weakref.finalize(self, self._pool.close)
+
+    @contextmanager
+    def session(self) -> Iterator["RemoteSession"]:
+        """Searches within `timeout_s`, all in all. OutsideError."""
+        deadline = Deadline.after(self._timeout_s)
+        self._pool.enter(deadline)
+        try:
+            session = RemoteSession(self._source, self._pool, deadline)
+            try:
+                yield session
+            finally:
+                session.close()
+        finally:
+            self._pool.leave()
 
 
 class RemoteSession:
@@ -114,11 +123,11 @@ class RemoteSession:
             answer = link.search(
                 base, wanted, attributes, scope=scope, limit=limit, deadline=deadline
             )
-        except LinkBroken:
-            self._pool.drop(link)
-            raise
-        except OutsideError:
-            self._link = link
+        except BaseException as error:
+            if isinstance(error, OutsideError) and not isinstance(error, LinkBroken):
+                self._link = link  # refused, but answered in full
+            else:
+                self._pool.drop(link)  # an answer may be half read
             raise
         self._link = link
         return answer

@@ -16,6 +16,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 MAX_ANSWER = 4 * 1024 * 1024  # octets in one search
+MAX_BESIDE = 64  # messages that are no entries: references, results
 
 
 class OutOfTime(OSError):
@@ -74,11 +75,20 @@ class Wire:
         self._socket = plain
         self._deadline = deadline
         self._octets_left = MAX_ANSWER
+        self._messages_left = MAX_BESIDE
 
-    def allow(self, deadline: Deadline) -> None:
-        """A new question: until then, and so many octets."""
+    def allow(self, deadline: Deadline, entries: int) -> None:
+        """A new question: until then, MAX_ANSWER octets, so many entries and a few messages beside."""
         self._deadline = deadline
         self._octets_left = MAX_ANSWER
+        self._messages_left = entries + MAX_BESIDE
+
+    def count_message(self) -> None:
+        """Before a message is decoded, which takes longer than receiving it. OutOfTime, TooMuch."""
+        self._deadline.left()
+        self._messages_left -= 1
+        if self._messages_left < 0:
+            raise TooMuch("more messages than were asked for")
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Shake hands, or raise OSError: certificate, host name and version are the context's to check."""
