@@ -189,6 +189,12 @@ class Desk(Browser):
         self.get(self.login)
         return self.post(f"{self.login}/return-code", return_code=code)
 
+    def agree(self, where: str) -> str:
+        """Agree to what the relying party asks for, where that is asked; where it ends."""
+        if 'name="decision"' not in self.page or not where.startswith(self.provider.issuer):
+            return where
+        return self.post(self.find(r'<form[^>]*action="([^"]*/consent/[^"]*)"'), decision="allow")
+
     def answered(self, where: str) -> dict[str, str]:
         """The authorization response in an address of the relying party."""
         if not where.startswith(self.registered["redirect_uris"][0]):

@@ -112,7 +112,7 @@ def test_refresh_and_where_offered_introspection_and_revocation(
     with NodeRelyingParty(demo_https, settings_of(desk, "basic", prompt="consent")) as party:
         desk.start(party.authorization_url())
         answered = wallet.run("present", desk.wallet_link)
-        told = party.called_back(desk.get(answered["redirect_uri"]))
+        told = party.called_back(desk.agree(desk.get(answered["redirect_uri"])))
     assert told["refreshed"]["rotated"] is True
     assert told["refreshed"]["userinfo"]["sub"] == told["claims"]["sub"]
     assert told.get("introspected", {"active": True})["active"] is True
