@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from idp import randomness
 from idp.errors import LoginError
 from idp.events import Reason
-from idp.login import AuthorizationRequest, Finished, Stored, digest
+from idp.login import AuthorizationRequest, Finished, digest
+from idp.logins import Stored
 from idp.oidc import way_back
 from idp.oidc.way_back import WayBack
 from idp.services import services
@@ -41,7 +42,7 @@ class TakenCode:
     first: bool
 
 
-_ADAPTER: TypeAdapter[Code] = TypeAdapter(Code)
+ADAPTER: TypeAdapter[Code] = TypeAdapter(Code)
 
 
 def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Response:
@@ -60,7 +61,7 @@ def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Resp
         session=session.id,
         expires_at=parts.now() + timedelta(seconds=lifetime_s),
     )
-    parts.short.put(f"code:{digest(value)}", _ADAPTER.dump_json(code).decode(), lifetime_s)
+    parts.short.put(f"code:{digest(value)}", ADAPTER.dump_json(code).decode(), lifetime_s)
     if (parts.now() - session.seen_at).total_seconds() >= _TOUCH_S:
         parts.sessions.touch(session.id)
     return way_back.answer(way, {"code": value})
@@ -69,7 +70,7 @@ def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Resp
 def issue_once(stored: Stored, state: Finished, session: Session, way: WayBack) -> Response:
     """The code of a finished login: of any number of requests, one gets it. LoginError for the others."""
     if state.code_issued:
-        raise LoginError("the code was made before", reason=Reason.LOGIN_STEP)
+        raise WrongStep("the code was made before")
     services().logins.change(stored, replace(state, code_issued=True))
     return issue(state.ticket.request, session, way)
 
@@ -82,7 +83,7 @@ def take(value: str) -> TakenCode | None:
     taken = parts.short.take(f"code:{digest(value)}", remember_s=REMEMBER_S)
     if taken is None:
         return None
-    code = _ADAPTER.validate_json(taken.value)
+    code = ADAPTER.validate_json(taken.value)
     if taken.first and parts.now() >= code.expires_at:
         return None
     return TakenCode(code, taken.first)

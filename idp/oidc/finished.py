@@ -13,7 +13,8 @@ from idp import browser
 from idp.contracts import Official
 from idp.errors import LoginError, RequestError
 from idp.events import Reason
-from idp.login import Finished, Stored
+from idp.login import Finished
+from idp.logins import Stored
 from idp.oidc import fitness, gate, hints, way_back
 from idp.oidc.way_back import WayBack
 from idp.relying_parties import RelyingParty
@@ -40,7 +41,7 @@ def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
     """
     state = stored.state
     if not isinstance(state, Finished):
-        raise LoginError(f"not finished but {state.step}", reason=Reason.LOGIN_STEP)
+        raise WrongStep(f"not finished but {state.step}")
     ticket = state.ticket
     party, way = way_back.of_request(ticket.request)  # 1. the way back still stands
     if state.code_issued:  # 2. nothing was given out yet (Back button, second tab)
