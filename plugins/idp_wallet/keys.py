@@ -69,6 +69,8 @@ def verify(token: str, certificate: Certificate) -> dict[str, Any]:
 
 def encrypt(claims: Mapping[str, Any], jwk: Mapping[str, Any], enc: str) -> str:
     """A compact JWE, ECDH-ES to a P-256 key; its `kid` says which (VP 1.0 §8.3). ValueError."""
+    if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
+        raise ValueError("not a P-256 key")
     header = {"alg": "ECDH-ES", "enc": enc}
     if jwk.get("kid"):
         header["kid"] = str(jwk["kid"])

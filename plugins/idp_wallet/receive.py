@@ -83,8 +83,15 @@ def _signed(credential: SdJwt, anchors: Anchors, now: datetime) -> dict[str, Any
         raise ValueError("typ")
     leaf = parse_chain(credential.header)[0]
     if anchors:
-        leaf = leaf_of(credential.header, anchors, now)
+        _check_root(credential, anchors, now)
     return verify(credential.jwt, leaf)
+
+
+def _check_root(credential: SdJwt, anchors: Anchors, now: datetime) -> None:
+    try:
+        leaf_of(credential.header, anchors, now)
+    except ValueError as error:
+        raise OfferRefused("The card's issuer does not lead to one of the roots given.") from error
 
 
 def _check_claims(payload: dict[str, Any], issuer: Issuer) -> None:

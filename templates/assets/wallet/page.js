@@ -18,7 +18,9 @@ export function show(state) {
   for (const section of document.querySelectorAll("[data-state]")) {
     section.hidden = section.dataset.state !== state;
   }
-  if (byId("back")) byId("back").hidden = !["failed", "declined", "done"].includes(state);
+  for (const back of document.querySelectorAll("[data-back]")) {
+    back.hidden = !back.dataset.back.split(" ").includes(state);
+  }
   document.querySelector(`[data-state="${state}"] h1`)?.focus();
 }
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
 
 from idp_wallet.encoding import encode
 from idp_wallet.faults import RequestUntrusted
@@ -155,19 +156,40 @@ def test_leaves_that_may_not_sign(quiet, leaf):
         check(quiet)
 
 
-def chained(*, middle_is_ca):
+def chained(**middle):
+    """Leaf, intermediate, root."""
     root_key, middle_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     root = certify("Root", root_key, None, root_key, ca=True)
-    middle = certify("Middle", middle_key, root, root_key, ca=middle_is_ca)
-    leaf = certify("Leaf", key, middle, middle_key, ca=False)
-    return Party(key, [each.public_bytes(Encoding.DER) for each in (leaf, middle)], root)
+    between = certify("Middle", middle_key, root, root_key, **{"ca": True} | middle)
+    leaf = certify("Leaf", key, between, middle_key, ca=False)
+    return Party(key, [each.public_bytes(Encoding.DER) for each in (leaf, between)], root)
 
 
-def test_an_intermediate_must_be_an_authority(quiet):
-    quiet.verifier = chained(middle_is_ca=True)
+def test_an_intermediate_must_be_a_valid_authority(quiet):
+    quiet.verifier = chained()
     assert check(quiet).verifier == "Leaf"
-    quiet.verifier = chained(middle_is_ca=False)
-    with pytest.raises(RequestUntrusted):
+    for fault in ({"ca": False}, {"certifies": False}, {"days": -1}):
+        quiet.verifier = chained(**fault)
+        with pytest.raises(RequestUntrusted, match="cannot be verified"):
+            check(quiet)
+
+
+def test_an_intermediate_given_as_root_may_not_stand_in_x5c_either(quiet):
+    quiet.verifier = chained()
+    anchor = load_der_x509_certificate(quiet.verifier.chain[1])
+    with pytest.raises(RequestUntrusted, match="cannot be verified"):
+        check(quiet, anchors=(anchor,))
+    del quiet.verifier.chain[1]
+    assert check(quiet, anchors=(anchor,)).verifier == "Leaf"
+
+
+def test_long_chains_and_long_requests(quiet):
+    quiet.verifier.chain = quiet.verifier.chain * 5
+    with pytest.raises(RequestUntrusted, match="cannot be verified"):
+        check(quiet)
+    quiet.verifier.chain = quiet.verifier.chain[:1]
+    quiet.request = {"padding": "x" * 70_000}
+    with pytest.raises(RequestUntrusted, match="cannot be verified"):
         check(quiet)
 
 

@@ -96,6 +96,7 @@ def certify(
     days: int = 30,
     dns: str = "localhost",
     signs: bool = True,
+    certifies: bool = True,
 ) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
     now = datetime.now(UTC)
@@ -121,7 +122,7 @@ def certify(
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(
-            x509.KeyUsage(digital_signature=signs and not ca, key_cert_sign=ca, **usage),
+            x509.KeyUsage(digital_signature=signs, key_cert_sign=ca and certifies, **usage),
             critical=True,
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -145,7 +146,9 @@ def party(subject: str = "Gongmu test", **leaf: Any) -> Party:
     return Party(key, [certificate.public_bytes(Encoding.DER)], root)
 
 
-def issue(issuer: Party, iss: str, holder: dict[str, str], **more: Any) -> str:
+def issue(
+    issuer: Party, iss: str, holder: dict[str, str], typ: str = "dc+sd-jwt", **more: Any
+) -> str:
     """A credential by an independent library: every claim of the card selectively disclosable."""
     lasting = {
         "iss": iss,
@@ -161,7 +164,7 @@ def issue(issuer: Party, iss: str, holder: dict[str, str], **more: Any) -> str:
         JWK.from_pem(issuer.pem),
         holder_key=JWK(**holder),
         sign_alg="ES256",
-        extra_header_parameters={"typ": "dc+sd-jwt", "x5c": issuer.x5c},
+        extra_header_parameters={"typ": typ, "x5c": issuer.x5c},
         add_decoy_claims=True,
     )
     return str(made.sd_jwt_issuance)
