@@ -17,7 +17,7 @@ from idp.errors import ConfError, Problem
 from idp.fetch import Fetcher
 from idp.journal import Journal
 from idp.keys import KeyRing
-from idp.login import Logins
+from idp.logins import Logins
 from idp.paths import TEMPLATES
 from idp.people import People
 from idp.relying_parties import RelyingParties

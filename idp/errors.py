@@ -4,6 +4,7 @@ GongmuError
 ├── RequestError          a relying party's (or wallet's) request is at fault; code from RFC 6749, OIDC Core, VCI
 │   └── UnauthorizedError  the caller did not prove who it is (401)
 ├── LoginError            this login ends, or this step of it is refused
+│   ├── WrongStep         the login is already at another step
 │   ├── LoginNotFound     no such login in this browser
 │   ├── LoginExpired      the time for this login has passed
 │   ├── ProofRejected     what the wallet or authenticator sent does not verify
@@ -104,6 +105,14 @@ class LoginExpired(LoginError):
     code = "login_expired"
     status = 400
     reason = Reason.LOGIN_EXPIRED
+
+
+class WrongStep(LoginError):
+    """The login is already at another step (a second wallet, a late post, two tabs)."""
+
+    code = "invalid_request"
+    status = 400
+    reason = Reason.LOGIN_STEP
 
 
 class ProofRejected(LoginError):

@@ -10,28 +10,22 @@ r"""One login as a state machine: the heart. No HTTP, no SQL; a pure value goes 
 * `Finished`: a session exists; `/oauth/authorize?login=` makes the code.
 
 A transition takes one state and returns the next, so a step out of order does not type-check.
-`Logins` keeps states in the short-lived store; every change is a compare-and-set.
+`logins.py` keeps states in the short-lived store; every change is a compare-and-set.
 """
 
-import dataclasses
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, TypeAdapter
+from datetime import datetime
+from typing import Any, Literal
 
 from idp import randomness
-from idp.contracts import Attempt, Proof, Short
-from idp.errors import LoginError, LoginExpired, LoginNotFound, ProofRejected, ReturnCodeWrong
+from idp.contracts import Proof
+from idp.errors import ProofRejected, ReturnCodeWrong
 from idp.events import Reason
 
 MAX_REJECTIONS = 3  # bad presentations before the login is dead (A-140)
 MAX_RETURN_CODE_TRIES = 3
-CLOCK_SKEW_S = 2  # between our own workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +159,6 @@ class Failed:
 
 
 LoginState = Started | Waiting | Proved | Bound | Finished | Failed
-_ADAPTER: TypeAdapter[LoginState] = TypeAdapter(Annotated[LoginState, Field(discriminator="step")])
 
 
 def digest(secret: str) -> str:
@@ -266,165 +259,9 @@ def wire_of(state: LoginState) -> Wire | None:
     return None if isinstance(state, Started) else state.wire
 
 
-# --- frames of the QR, and the response code ------------------------------------------------------
-
-
-def _mac(wire: Wire, text: str, length: int) -> str:
-    mac = hmac.digest(wire.frame_secret.encode(), text.encode(), "sha256")
-    return urlsafe_b64encode(mac[:length]).decode().rstrip("=")
-
-
-def frame(wire: Wire, second: int) -> str:
-    """Frame number `second` (whole seconds since begin): three digits and a 96-bit MAC."""
-    return f"{second:03d}{_mac(wire, f'frame:{second}', 12)}"
-
-
-def response_code(wire: Wire) -> str:
-    """The 192-bit code in the wallet's redirect_uri (VP §8.2); single use by the state."""
-    return _mac(wire, "response", 24)
-
-
-def check_frame(state: Waiting, presented: str, now: datetime, window_s: int) -> None:
-    """A frame answers while it is recent; once pinned, only the pinned one does.
-
-    Raises ProofRejected with FRAME_NOT_PINNED, FRAME_FORGED or FRAME_OLD.
-    """
-    if state.pinned:
-        if not hmac.compare_digest(state.pinned.encode(), presented.encode()):
-            raise ProofRejected("another frame is pinned", reason=Reason.FRAME_NOT_PINNED)
-        return
-    second = int(presented[:3]) if presented[:3].isascii() and presented[:3].isdigit() else -1
-    genuine = frame(state.wire, second) if second >= 0 else "-"
-    if not hmac.compare_digest(genuine.encode(), presented.encode()):
-        raise ProofRejected("not a frame of this login", reason=Reason.FRAME_FORGED)
-    age_s = (now - state.wire.begun_at).total_seconds() - second
-    if not -CLOCK_SKEW_S <= age_s <= window_s:
-        raise ProofRejected(f"frame is {age_s:.0f} s old", reason=Reason.FRAME_OLD)
-
-
-# --- keeping ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A state and the text it was read from, for the compare-and-set."""
-
-    state: LoginState
-    text: str
-
-
-class Logins:
-    """Logins in the short-lived store. Every method raises OutsideError when it is away."""
-
-    def __init__(self, short: Short, now: Callable[[], datetime], lifetime_s: int) -> None:
-        self._short = short
-        self._now = now
-        self._lifetime_s = lifetime_s
-
-    def start(
-        self, request: AuthorizationRequest, browser_hash: str, required_acr: str, **seen: str
-    ) -> Started:
-        """A new login, bound to a browser. `seen`: device, address, network."""
-        now = self._now()
-        ticket = Ticket(
-            id=randomness.token(16),
-            journey=randomness.token(16),
-            browser_hash=browser_hash,
-            request=request,
-            relying_party=request.client_id,
-            required_acr=required_acr,
-            created_at=now,
-            expires_at=now + timedelta(seconds=self._lifetime_s),
-            **seen,
-        )
-        state = Started(ticket)
-        self.put(state)
-        return state
-
-    def put(self, state: LoginState) -> None:
-        """Write a state that no other request can be changing (a new login)."""
-        # Kept longer than the login lives, so that a page can say that it expired.
-        self._short.put(f"login:{state.ticket.id}", _dump(state), self._lifetime_s * 3)
-
-    def load_for(self, login_id: str, browser_hash: str) -> Stored:
-        """A login, only for the browser that started it. LoginNotFound, LoginExpired (A-158)."""
-        stored = self.peek_for(login_id, browser_hash)
-        self._must_live(stored.state)
-        return stored
-
-    def peek_for(self, login_id: str, browser_hash: str) -> Stored:
-        """The same, also when it has expired: to say so, or to begin anew from it."""
-        stored = self._read(login_id)
-        if not hmac.compare_digest(stored.state.ticket.browser_hash, browser_hash):
-            raise LoginNotFound("another browser", reason=Reason.OTHER_BROWSER)
-        return stored
-
-    def by_handle(self, handle: str) -> Stored:
-        """The login a QR's handle points to. LoginNotFound, LoginExpired."""
-        login_id = self._short.get(f"handle:{handle}") if len(handle) <= 64 else None
-        if login_id is None:
-            raise LoginNotFound("handle")
-        stored = self._read(login_id)
-        wire = wire_of(stored.state)
-        if wire is None or wire.handle != handle:
-            raise LoginNotFound("superseded handle")
-        self._must_live(stored.state)
-        return stored
-
-    def _read(self, login_id: str) -> Stored:
-        text = self._short.get(f"login:{login_id}") if len(login_id) <= 64 else None
-        if text is None:
-            raise LoginNotFound(login_id)
-        return Stored(_ADAPTER.validate_json(text), text)
-
-    def _must_live(self, state: LoginState) -> None:
-        if self._now() >= state.ticket.expires_at and not isinstance(state, Finished | Failed):
-            raise LoginExpired(state.ticket.id)
-
-    def again(self, ticket: Ticket) -> Started:
-        """A new login for the same request and browser (a new QR after this one is over)."""
-        return self.start(
-            ticket.request,
-            ticket.browser_hash,
-            ticket.required_acr,
-            device=ticket.device,
-            address=ticket.address,
-            network=ticket.network,
-        )
-
-    def register_handle(self, handle: str, login_id: str) -> None:
-        """Let a handle find its login."""
-        self._short.put(f"handle:{handle}", login_id, self._lifetime_s * 3)
-
-    def change(self, stored: Stored, new: LoginState) -> Stored:
-        """Compare-and-set. LoginError(LOGIN_STEP) when another request was quicker."""
-        text = _dump(new)
-        if not self._short.replace(f"login:{new.ticket.id}", stored.text, text):
-            raise LoginError("changed meanwhile", reason=Reason.LOGIN_STEP)
-        return Stored(new, text)
-
-    def attempt(self, state: Waiting, response_uri: str) -> Attempt:
-        """The login as its method sees it."""
-        return Attempt(
-            id=state.ticket.id,
-            nonce=state.wire.nonce,
-            expires_at=state.ticket.expires_at,
-            response_uri=response_uri,
-        )
-
-
 def wrong_return_code(state: Bound | Proved | Failed) -> None:
     """ReturnCodeWrong unless the code was right; the reason says whether tries are left."""
     if isinstance(state, Failed):
         raise ReturnCodeWrong("no tries left", reason=Reason.RETURN_CODE_TRIES)
     if isinstance(state, Proved):
         raise ReturnCodeWrong("wrong", reason=Reason.RETURN_CODE_WRONG)
-
-
-def _dump(state: LoginState) -> str:
-    return _ADAPTER.dump_json(state).decode()
-
-
-def fields_of(state: LoginState) -> dict[str, Any]:
-    """For tests and the CLI: the state as a plain dictionary."""
-    return dataclasses.asdict(state)

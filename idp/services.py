@@ -13,7 +13,7 @@ from idp.contracts import Kit, LoginMethod, RelyingPartyAdapter, Site
 from idp.cutoff import Cutoff
 from idp.journal import Journal
 from idp.keys import KeyRing
-from idp.login import Logins
+from idp.logins import Logins
 from idp.people import People
 from idp.relying_parties import RelyingParties
 from idp.sessions import Sessions

@@ -7,8 +7,7 @@ from flask import Response
 from pydantic import TypeAdapter
 
 from idp import randomness
-from idp.errors import LoginError
-from idp.events import Reason
+from idp.errors import WrongStep
 from idp.login import AuthorizationRequest, Finished, digest
 from idp.logins import Stored
 from idp.oidc import way_back

@@ -11,7 +11,7 @@ from flask import Response
 
 from idp import browser
 from idp.contracts import Official
-from idp.errors import LoginError, RequestError
+from idp.errors import LoginError, RequestError, WrongStep
 from idp.events import Reason
 from idp.login import Finished
 from idp.logins import Stored

@@ -6,7 +6,8 @@ from idp import assurance, browser, randomness
 from idp.contracts import Identifier, Official
 from idp.errors import AccessDenied, OutsideError
 from idp.events import Reason
-from idp.login import Bound, LoginState, Person, Proved, Stored, Ticket, bind, fail, finish
+from idp.login import Bound, LoginState, Person, Proved, Ticket, bind, fail, finish
+from idp.logins import Stored
 from idp.people import must_be_active
 from idp.relying_parties import RelyingParty
 from idp.services import services

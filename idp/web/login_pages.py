@@ -10,8 +10,9 @@ from flask_babel import gettext as _
 
 from idp import browser, problems, randomness
 from idp.contracts import WalletMethod
-from idp.errors import LoginError, LoginExpired, LoginNotFound, RequestError
+from idp.errors import LoginError, LoginExpired, LoginNotFound, RequestError, WrongStep
 from idp.events import Event, Kind, Reason
+from idp.frames import frame
 from idp.login import (
     MAX_RETURN_CODE_TRIES,
     Bound,
@@ -20,15 +21,14 @@ from idp.login import (
     LoginState,
     Proved,
     Started,
-    Stored,
     Waiting,
     Wire,
     begin,
     fail,
-    frame,
     try_return_code,
     wrong_return_code,
 )
+from idp.logins import Stored
 from idp.services import services
 from idp.web import finish, guard, qr_page
 
@@ -111,7 +111,7 @@ def return_code(login_id: str) -> Response:
     stored = services().logins.load_for(login_id, browser.browser_hash())
     state = stored.state
     if not isinstance(state, Proved):
-        raise LoginError(f"return code in {state.step}", reason=Reason.LOGIN_STEP)
+        raise WrongStep(f"return code in {state.step}")
     typed = "".join(request.form.get("return_code", "").split())
     after = try_return_code(state, typed)
     stored = services().logins.change(stored, after)
@@ -130,7 +130,7 @@ def finish_login(login_id: str) -> Response:
     stored = services().logins.load_for(login_id, browser.browser_hash())
     bound = finish.as_bound(stored.state)
     if bound is None:
-        raise LoginError(f"finish in {stored.state.step}", reason=Reason.LOGIN_STEP)
+        raise WrongStep(f"finish in {stored.state.step}")
     return finish.complete(stored, bound)
 
 
@@ -159,7 +159,7 @@ def _begin(stored: Stored, name: str) -> Response:
     """Step 2: the method begins, the handle is registered, the QR is drawn."""
     state = stored.state
     if not isinstance(state, Started | Waiting):
-        raise LoginError(f"begin in {state.step}", reason=Reason.LOGIN_STEP)
+        raise WrongStep(f"begin in {state.step}")
     logins = services().logins
     wire = Wire(
         method=name,
@@ -201,7 +201,7 @@ def _qr(state: Waiting) -> Response:
     left_s = max(0, int((state.ticket.expires_at - now).total_seconds()))
     method = services().methods[state.wire.method]
     if not isinstance(method, WalletMethod):
-        raise LoginError("method without a page", reason=Reason.LOGIN_STEP)
+        raise WrongStep("method without a page")
     second = qr_page.elapsed_s(state.wire, now)
     links = qr_page.links(method, state.wire, frame(state.wire, second))
     return _page(

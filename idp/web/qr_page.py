@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from idp import qr
 from idp.contracts import WalletMethod
-from idp.login import Wire, frame
+from idp.frames import frame
+from idp.login import Wire
 from idp.relying_parties import RelyingParty
 from idp.services import services
 

@@ -8,8 +8,16 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 
 from idp import browser
 from idp.contracts import Proof, WalletMethod
-from idp.errors import AccessDenied, LoginError, ProofDeclined, ProofRejected, RequestError
+from idp.errors import (
+    AccessDenied,
+    LoginError,
+    ProofDeclined,
+    ProofRejected,
+    RequestError,
+    WrongStep,
+)
 from idp.events import Event, Kind, Reason
+from idp.frames import check_frame, response_code
 from idp.login import (
     Bound,
     Failed,
@@ -17,18 +25,16 @@ from idp.login import (
     LoginState,
     Proved,
     Started,
-    Stored,
     Waiting,
     Wire,
     bind,
-    check_frame,
     fail,
     pin,
     prove,
     reject,
-    response_code,
     show_return_code,
 )
+from idp.logins import Stored
 from idp.services import services
 from idp.web import finish, qr_page
 
@@ -43,7 +49,7 @@ def request_object(handle: str) -> Response:
     stored = services().logins.by_handle(handle)
     state = stored.state
     if not isinstance(state, Waiting):
-        raise LoginError(f"request in {state.step}", reason=Reason.LOGIN_STEP)
+        raise WrongStep(f"request in {state.step}")
     presented = request.args.get("frame", "")
     window_s = services().settings.lifetimes.frame_window_s
     try:
@@ -136,13 +142,13 @@ def _form() -> dict[str, str]:
 def _method(wire: Wire) -> WalletMethod:
     method = services().methods.get(wire.method)
     if not isinstance(method, WalletMethod):
-        raise LoginError("no such wallet method", reason=Reason.LOGIN_STEP)
+        raise WrongStep("no such wallet method")
     return method
 
 
 def _wire(state: LoginState) -> Wire:
     if isinstance(state, Started) or state.wire is None:
-        raise LoginError("nothing has begun", reason=Reason.LOGIN_STEP)
+        raise WrongStep("nothing has begun")
     return state.wire
 
 

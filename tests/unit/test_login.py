@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from idp import login
+from idp import frames, login, logins
 from idp.contracts import Identifier, Proof
 from idp.errors import ProofRejected
 from idp.events import Reason
@@ -47,10 +47,10 @@ def proved() -> login.Proved:
 
 def test_frame_answers_while_recent_and_refuses_when_old() -> None:
     state = waiting()
-    frame = login.frame(state.wire, 5)
-    login.check_frame(state, frame, NOW + timedelta(seconds=14), 10)
+    frame = frames.frame(state.wire, 5)
+    frames.check_frame(state, frame, NOW + timedelta(seconds=14), 10)
     with pytest.raises(ProofRejected) as caught:
-        login.check_frame(state, frame, NOW + timedelta(seconds=16), 10)
+        frames.check_frame(state, frame, NOW + timedelta(seconds=16), 10)
     assert caught.value.reason is Reason.FRAME_OLD
 
 
@@ -59,17 +59,17 @@ def test_frame_answers_while_recent_and_refuses_when_old() -> None:
 )
 def test_forged_frame_is_refused(forged: str) -> None:
     with pytest.raises(ProofRejected) as caught:
-        login.check_frame(waiting(), forged, NOW, 10)
+        frames.check_frame(waiting(), forged, NOW, 10)
     assert caught.value.reason is Reason.FRAME_FORGED
 
 
 def test_pinned_frame_answers_repeatably_and_alone() -> None:
     state = waiting()
-    first, other = login.frame(state.wire, 1), login.frame(state.wire, 2)
+    first, other = frames.frame(state.wire, 1), frames.frame(state.wire, 2)
     pinned = login.pin(state, first, "10.0.0.1")
-    login.check_frame(pinned, first, NOW + timedelta(seconds=100), 10)
+    frames.check_frame(pinned, first, NOW + timedelta(seconds=100), 10)
     with pytest.raises(ProofRejected) as caught:
-        login.check_frame(pinned, other, NOW + timedelta(seconds=2), 10)
+        frames.check_frame(pinned, other, NOW + timedelta(seconds=2), 10)
     assert caught.value.reason is Reason.FRAME_NOT_PINNED
 
 
@@ -115,4 +115,4 @@ def test_every_state_survives_storage() -> None:
         login.finish(bound, "sid"),
         login.fail(bound, Reason.DISOWNED),
     ):
-        assert login._ADAPTER.validate_json(login._dump(state)) == state
+        assert logins._ADAPTER.validate_json(logins._dump(state)) == state
