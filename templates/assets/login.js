@@ -69,7 +69,7 @@
 
   function paint() {
     clearTimeout(paintTimer);
-    if (!clock || step !== "waiting") return;
+    if (!clock || !(step === "waiting" || step === "offline")) return;
     const second = Math.floor(elapsed() / 1000);
     const best = Math.max(-1, ...[...frames.keys()].filter((key) => key <= second));
     if (best >= 0 && best !== painted) {
@@ -117,9 +117,10 @@
     return true;
   }
 
-  function take(status, sentAt) {
+  function take(status) {
     if (Number.isFinite(status.elapsed_ms)) {
-      clock = { elapsed: status.elapsed_ms, at: (sentAt + performance.now()) / 2 };
+      // Counted from the arrival: a little late is within the frame's life, early would be refused.
+      clock = { elapsed: status.elapsed_ms, at: performance.now() };
     }
     if (Array.isArray(status.frames) && Number.isInteger(status.size)) {
       if (status.size !== size) painted = -1;
@@ -142,7 +143,6 @@
     if (asking || leaving || OVER.has(step)) return;
     asking = true;
     clearTimeout(pollTimer);
-    const sentAt = performance.now();
     let pause = null;
     try {
       const response = await fetch(root.dataset.statusUrl, {
@@ -158,7 +158,7 @@
         throw new Error(String(response.status));
       } else {
         failures = 0;
-        take(await response.json(), sentAt);
+        take(await response.json());
       }
     } catch {
       // Away, too slow, or not our JSON: one lost poll says nothing, the second does.
