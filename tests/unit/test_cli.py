@@ -1,0 +1,302 @@
+"""The `gongmu` command: quick help, exit codes, JSON, and no traceback for what can be foreseen."""
+
+import json
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from idp import cli, conf_file, embedded
+from idp.paths import CONF
+from tests.provider import GONGMU
+
+CONFIGURATION = f"""
+issuer = "http://localhost:8000"
+environment = "demo"
+[keys]
+key_encryption_key_file = "kek"
+algorithms = ["ES256"]
+[stores]
+sql_url = "sqlite:///gongmu.db"
+[[wallets]]
+name = "reference"
+present_prefix = "http://localhost:8000/wallet/present?"
+receive_prefix = "http://localhost:8000/wallet/receive?"
+[methods.mobile_id]
+[sites.issuer]
+[directories.esaram]
+type = "ldif"
+file = "{CONF / "demo" / "esaram.ldif"}"
+base_dn = "ou=people,dc=esaram,dc=example"
+groups_base_dn = "ou=groups,dc=esaram,dc=example"
+"""
+
+
+class Command:
+    """`gongmu` in this process, as `main` runs it."""
+
+    def __init__(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file = file
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        sys.argv = ["gongmu", "--config", str(self.file), *arguments]
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str) -> object:
+        assert self.run(*arguments, "--json") == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def gongmu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    file = tmp_path / "gongmu.toml"
+    file.write_text(CONFIGURATION)
+    return Command(file, capsys)
+
+
+@pytest.fixture
+def ready(gongmu: Command) -> Command:
+    """With its schema."""
+    assert gongmu.run("db", "upgrade") == 0, gongmu.err
+    return gongmu
+
+
+@pytest.fixture
+def with_valkey(ready: Command) -> Iterator[Command]:
+    with embedded.running(conf_file.load(ready.file)):
+        yield ready
+
+
+# --- help and misuse ------------------------------------------------------------------------------
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from idp.cli import gongmu\n"
+        "try: gongmu.main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'pydantic', 'sqlalchemy', 'flask', 'structlog', 'granian'} & sys.modules.keys()\n"
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in (b"serve", b"demo", b"mobile-id", b"rp", b"wallet", b"keys"):
+        assert name in done.stdout
+
+
+def test_the_installed_command_answers() -> None:
+    done = subprocess.run([GONGMU, "--version"], capture_output=True, check=True, text=True)
+    assert done.stdout.startswith("gongmu, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such",),
+        ("keys", "no-such"),
+        ("keys", "retire"),
+        ("keys", "rotate", "--use", "root"),
+        ("keys", "rotate", "--use", "issuer", "--algorithm", "RS256"),
+        ("rp", "add", "x"),
+        ("demo", "--port", "65535"),
+        ("events", "list", "--limit", "0"),
+    ],
+)
+def test_misuse_is_2(gongmu: Command, arguments: tuple[str, ...]) -> None:
+    assert gongmu.run(*arguments) == 2
+    assert "Error" in gongmu.err
+
+
+@pytest.mark.parametrize(
+    "name", ["config", "db", "events", "keys", "mobile-id", "person", "rp", "wallet"]
+)
+def test_every_group_explains_itself(gongmu: Command, name: str) -> None:
+    assert gongmu.run(name, "--help") == 0
+    assert "Commands:" in gongmu.out
+
+
+def test_the_configuration_may_be_named_by_the_environment(
+    gongmu: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GONGMU_CONFIG", str(gongmu.file))
+    monkeypatch.setattr(sys, "argv", ["gongmu", "config", "check"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert str(gongmu.file) in capsys.readouterr().out
+
+
+# --- configuration and schema ---------------------------------------------------------------------
+
+
+def test_config_check(gongmu: Command) -> None:
+    assert gongmu.run("config", "check") == 0
+    assert gongmu.json("config", "check") == []
+    gongmu.file.write_text(CONFIGURATION + "[server]\nprot = 1\nworkers = -1\n")
+    assert gongmu.run("config", "check") == 1
+    assert gongmu.err.count("\n") == 2
+    assert "server.prot" in gongmu.err
+    assert gongmu.run("config", "check", "--json") == 1
+    assert {problem["key"] for problem in json.loads(gongmu.out)} == {
+        "server.prot",
+        "server.workers",
+    }
+
+
+def test_config_default_and_schema(gongmu: Command) -> None:
+    assert gongmu.run("config", "default") == 0
+    assert gongmu.out == conf_file.default_text()
+    assert gongmu.run("config", "schema") == 0
+    assert json.loads(gongmu.out)["title"] == "Gongmu"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("serve",), ("keys", "list"), ("rp", "list"), ("events", "list"), ("db", "upgrade")],
+)
+def test_a_bad_configuration_is_1_and_says_why(gongmu: Command, arguments: tuple[str, ...]) -> None:
+    gongmu.file.write_text("issuer = 3\n")
+    assert gongmu.run(*arguments) == 1
+    assert gongmu.err.startswith("gongmu: ")
+    assert "issuer" in gongmu.err
+    assert "Traceback" not in gongmu.err
+
+
+@pytest.mark.parametrize("arguments", [("keys", "list"), ("rp", "list"), ("person", "show", "1")])
+def test_a_database_without_schema_is_said(gongmu: Command, arguments: tuple[str, ...]) -> None:
+    assert gongmu.run(*arguments) == 1
+    assert "gongmu db upgrade" in gongmu.err
+
+
+def test_a_database_that_is_away_is_said(gongmu: Command) -> None:
+    text = CONFIGURATION.replace("sqlite:///gongmu.db", "postgresql+psycopg://x@127.0.0.1:1/x")
+    gongmu.file.write_text(text)
+    assert gongmu.run("db", "upgrade") == 1
+    assert gongmu.err == "gongmu: outside_system: sql: OperationalError\n"
+
+
+def test_db_upgrade_says_what_changed(gongmu: Command) -> None:
+    assert gongmu.json("db", "upgrade") == {"before": "", "now": "0001", "changed": True}
+    assert gongmu.json("db", "upgrade") == {"before": "0001", "now": "0001", "changed": False}
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+def test_keys(ready: Command) -> None:
+    ready.run("rp", "list")  # makes the keys
+    rows = ready.json("keys", "list")
+    assert isinstance(rows, list)
+    [active] = [row["kid"] for row in rows if row["use"] == "oidc"]
+    assert "sealed" not in ready.out
+    made = ready.json("keys", "rotate")
+    assert isinstance(made, dict)
+    assert made["state"] == "next"
+    assert ready.run("keys", "rotate") == 1
+    assert "published too lately" in ready.err
+    assert ready.run("keys", "retire", active) == 1
+    assert ready.json("keys", "rotate", "--now") == {"kid": made["kid"], "state": "active"}
+    assert ready.json("keys", "retire", active, "--compromised") == {
+        "kid": active,
+        "state": "withdrawn",
+    }
+    events = ready.json("events", "list")
+    assert isinstance(events, list)
+    assert events[0]["actor"].startswith("cli:")
+
+
+def test_relying_parties(ready: Command) -> None:
+    arguments = ("--redirect-uri", "https://mail.example.go.kr/callback", "--kind", "mail")
+    added = ready.json("rp", "add", "my-mail", *arguments)
+    assert isinstance(added, dict)
+    assert len(added["client_secret"]) >= 40
+    assert added["discovery"] == "http://localhost:8000/.well-known/openid-configuration"
+    shown = ready.json("rp", "show", "my-mail")
+    assert isinstance(shown, dict)
+    assert shown["minimum_acr"] == "urn:gongmu:acr:2"
+    assert added["client_secret"] not in ready.out
+    assert ready.run("rp", "list") == 0
+    assert "my-mail" in ready.out
+    assert ready.run("rp", "add", "my-mail", *arguments) == 1
+    assert "taken" in ready.err
+    assert ready.run("rp", "add", "other", "--redirect-uri", "https://a.example/#x") == 1
+    assert "fragment" in ready.err
+    assert ready.run("rp", "add", "x", *arguments[:2], "--kind", "nonsense") == 2
+    assert "mail" in ready.err
+    assert ready.run("rp", "show", "nobody") == 1
+
+
+def test_person(ready: Command) -> None:
+    found = ready.json("person", "show", "E1000001")
+    assert isinstance(found, dict)
+    assert (found["name"], found["state"]) == ("홍길동", "active")
+    assert ready.run("person", "show", "E9999999") == 1
+    assert "person_unknown" in ready.err
+
+
+def test_mobile_ids(with_valkey: Command) -> None:
+    offer = with_valkey.json("mobile-id", "offer", "E1000001")
+    assert isinstance(offer, dict)
+    assert set(offer) == {"id", "credential_offer_uri", "tx_code", "expires_at"}
+    assert with_valkey.run("mobile-id", "offer", "E1000001") == 0
+    assert "http://localhost:8000/wallet/receive?credential_offer_uri=" in with_valkey.out
+    rows = with_valkey.json("mobile-id", "list", "--person", "E1000001")
+    assert isinstance(rows, list)
+    assert {row["state"] for row in rows} >= {"offered"}
+    assert with_valkey.run("mobile-id", "revoke", "nosuch") == 1
+    assert with_valkey.run("mobile-id", "offer", "E1000004") == 1
+    assert "person_retired" in with_valkey.err
+
+
+def test_without_its_store_an_offer_is_refused(ready: Command) -> None:
+    assert ready.run("mobile-id", "offer", "E1000001") == 1
+    assert ready.err.startswith("gongmu: outside_system: redis")
+
+
+def test_reading_events_is_an_event(ready: Command) -> None:
+    ready.json("events", "list", "--kind", "key:state:changed")
+    [latest] = ready.json("events", "list", "--limit", "1")  # type: ignore[misc]
+    assert latest["kind"] == "api:read:done"
+    assert latest["data"]["what"] == "events"
+
+
+def test_events_tail_prints_what_comes(ready: Command) -> None:
+    ready.run("rp", "list")
+    with subprocess.Popen(
+        [GONGMU, "--config", str(ready.file), "events", "tail", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        try:
+            for _ in range(60):  # until it has begun to follow
+                ready.json("keys", "rotate", "--now")
+                if select.select([child.stdout], [], [], 1.0)[0]:
+                    break
+            first = json.loads(child.stdout.readline())
+            assert first["kind"] in ("key:state:changed", "api:read:done")
+            assert first["actor"].startswith("cli:")
+        finally:
+            child.terminate()
+
+
+def test_a_table_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    from idp.cli.say import table
+
+    table([{"name": "a\x1b[2Jb\n", "n": "홍"}], ("name", "n"), as_json=False)
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.count("\n") == 2
