@@ -71,9 +71,7 @@ def load_json(data: bytes, reason: Reason) -> Any:
     """Parsed JSON: UTF-8, no member twice, finite numbers, at most 32 deep."""
     try:
         text = data.decode("utf-8")
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
-        )
+        value = _STRICT.decode(text)
         if text.count("[") + text.count("{") > MAX_DEPTH or "\\u" in text:
             _check_shape(value)
     except (ValueError, RecursionError) as error:
@@ -101,6 +99,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("not a finite number")
     return number
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
 
 
 def _check_shape(value: Any) -> None:

@@ -168,6 +168,13 @@ def test_a101_headers_that_bring_keys(scene: Scene, name: str) -> None:
     assert ours.decrypt(sealed(private, {"harmless": ["x"]}), private) == b"{}"
 
 
+def test_a103_a_header_beyond_its_size(scene: Scene) -> None:
+    private = scene.state["key"]
+    assert ours.decrypt(sealed(private, {"ballast": "x" * 4000}), private) == b"{}"
+    with pytest.raises(ProofRejected):
+        ours.decrypt(sealed(private, {"ballast": "x" * 8192}), private)
+
+
 def test_a103_one_error_for_everything(scene: Scene) -> None:
     details = set()
     for token in ("", "a.b.c.d.e", respelt(scene.answer(), kid="x")["response"]):
