@@ -11,17 +11,28 @@ One sign-in, as this package sees it:
    code, once.
 4. `token.py` authenticates the client (`clients.py`, `assertions.py`) and hands to `grants.py` or
    `refresh.py`; `minting.py` makes the tokens.
-5. `userinfo.py` tells who it is, `logout.py` ends it. `discovery.py` says where all this is.
+5. `userinfo.py` tells who it is, `token_checks.py` whether a token counts, `logout.py` ends it.
+   `discovery.py` says where all this is.
 """
 
 from flask import Blueprint
 
-from idp.oidc import authorize, consent, discovery, logout, token, userinfo
+from idp.oidc import (
+    authorize,
+    consent,
+    discovery,
+    logout,
+    replay,
+    token,
+    token_checks,
+    userinfo,
+)
 
 
 def create_blueprint() -> Blueprint:
     """All routes of this package, under one name."""
     blueprint = Blueprint("oidc", __name__)
-    for part in (authorize, consent, token, userinfo, discovery, logout):
+    for part in (authorize, consent, token, token_checks, userinfo, discovery, logout):
         blueprint.register_blueprint(part.blueprint)
+    blueprint.before_request(replay.begin_to_remember)
     return blueprint

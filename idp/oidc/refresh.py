@@ -89,7 +89,7 @@ def refresh(given: Parameters, party: RelyingParty) -> dict[str, Any]:
 
 
 def _presented(value: str, party: RelyingParty) -> _Presented:
-    grant_id = _grant_of(value)
+    grant_id = grant_of(value)
     found = services().sessions.live_grant(grant_id) if grant_id else None
     if found is None:
         raise invalid_grant(Reason.GRANT_ENDED if grant_id else Reason.GRANT_UNKNOWN, party)
@@ -173,7 +173,7 @@ def _new_token(grant_id: str) -> str:
     return f"{body}.{_mac(body)}"
 
 
-def _grant_of(value: str) -> str:
+def grant_of(value: str) -> str:
     """The grant of a token that we made; "" for anything else."""
     body, _, mac = value.rpartition(".")
     if len(value) > 256 or body.count(".") != 1:

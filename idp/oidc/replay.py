@@ -4,13 +4,29 @@ A store that lost its memory would take a spent one again. So the store carries 
 remembers, written when that is missing; what was issued before is refused (design section 3).
 """
 
+from contextlib import suppress
 from datetime import datetime
 
+from flask import current_app
+
+from idp.errors import OutsideError
 from idp.login import digest
 from idp.services import services
 
 _SINCE = "jti:remembers-since"
 _SINCE_KEPT_S = 30 * 86400
+
+
+def begin_to_remember() -> None:
+    """Before the first request of a process: let the store's memory begin now, if it is new.
+
+    Else the first assertion after a start would be older than the memory, and be refused.
+    """
+    if "gongmu-remembers" in current_app.extensions:
+        return
+    with suppress(OutsideError):  # whoever needs the store will say that it is away
+        _remembers_since()
+        current_app.extensions["gongmu-remembers"] = True
 
 
 def is_first(owner: str, identifier: str, issued_at: int, ttl_s: int) -> bool:

@@ -24,7 +24,6 @@ from idp.journal import Journal
 from idp.keys import KeyRing
 from idp.login import (
     AuthorizationRequest,
-    Logins,
     Person,
     Started,
     Ticket,
@@ -33,6 +32,7 @@ from idp.login import (
     bind,
     prove,
 )
+from idp.logins import Logins
 from idp.people import People
 from idp.relying_parties import RelyingParties, RelyingParty
 from idp.services import Services
