@@ -13,6 +13,8 @@ from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp.contracts import Site, SiteKit, Use
+from idp.errors import ConfError, Problem
+from idp_wallet.chain import Anchors, read_anchors
 
 
 class WalletSettings(BaseModel):
@@ -25,11 +27,10 @@ class WalletSettings(BaseModel):
     )
 
     def open(self, kit: SiteKit) -> Site:
-        """The site, with the roots it believes."""
-        from idp_wallet.chain import Anchors, read_anchors
+        """The site, with the roots it believes. ConfError for a file without certificates."""
         from idp_wallet.site import make_blueprint
 
-        others = read_anchors(*self.verifier_anchors_files)
+        others = [root for file in self.verifier_anchors_files for root in _read(file)]
 
         def anchors() -> Anchors:  # asked each time: our own root may have been renewed
             own = map(x509.load_der_x509_certificate, kit.trust_anchors(Use.VERIFIER))
@@ -40,3 +41,11 @@ class WalletSettings(BaseModel):
             prefixes=("/wallet",),
             well_known={},
         )
+
+
+def _read(file: Path) -> Anchors:
+    try:
+        return read_anchors(file)
+    except (OSError, ValueError) as error:
+        key = "sites.wallet.verifier_anchors_files"
+        raise ConfError([Problem("", key, None, str(file), "PEM certificates")]) from error

@@ -3,7 +3,9 @@ import re
 import pytest
 from flask import Flask
 
+from idp.errors import ConfError
 from idp.paths import ASSETS, TEMPLATES
+from idp_wallet import WalletSettings
 from tests.unit.idp_wallet.test_picture import png
 from tests.unit.idp_wallet.world import World, make_app, make_wallet, party
 
@@ -161,7 +163,25 @@ def test_the_page_shows_nothing_of_the_address_as_code(client):
     assert "<script>" not in page
 
 
-def test_settings_open_a_site(tmp_path, quiet):
+def test_settings_open_a_site(quiet):
     app = make_wallet(quiet, Flask("x"))
     rules = {rule.rule for rule in app.url_map.iter_rules() if "wallet" in rule.endpoint}
     assert {"/wallet", "/wallet/receive", "/wallet/present"} <= rules
+
+
+def test_roots_from_files_are_believed_beside_our_own(tmp_path, quiet):
+    other = party("Elsewhere")
+    (tmp_path / "other.pem").write_bytes(other.root_pem)
+    settings = WalletSettings(verifier_anchors_files=(tmp_path / "other.pem",))
+    client = make_wallet(quiet, Flask("x"), settings=settings).test_client()
+    for asking in (quiet.verifier, other):
+        text = World(base=quiet.base, verifier=asking).request_object(NONCE)
+        question = {"request_object": text, "client_id": asking.client_id, "wallet_nonce": NONCE}
+        assert client.post("/wallet/verify", json=question).status_code == 200
+
+
+def test_a_file_without_certificates_stops_the_start(tmp_path, quiet):
+    (tmp_path / "empty.pem").write_text("nothing")
+    settings = WalletSettings(verifier_anchors_files=(tmp_path / "empty.pem",))
+    with pytest.raises(ConfError, match="verifier_anchors_files"):
+        make_wallet(quiet, Flask("x"), settings=settings)

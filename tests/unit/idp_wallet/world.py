@@ -415,7 +415,12 @@ def unused(*_arguments: Any) -> Any:
     raise AssertionError("the wallet does not need this")
 
 
-def make_wallet(world: World, app: Flask, words: Path | None = None) -> Flask:
+def make_wallet(
+    world: World,
+    app: Flask,
+    words: Path | None = None,
+    settings: WalletSettings | None = None,
+) -> Flask:
     """The same application with the web wallet beside, under a policy as strict as the provider's."""
     kit = SiteKit(
         base_url=world.base,
@@ -436,7 +441,7 @@ def make_wallet(world: World, app: Flask, words: Path | None = None) -> Flask:
         app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(words)
     Babel(app, locale_selector=lambda: request.accept_languages.best_match(["ko", "en"]) or "ko")
     app.template_folder = str(TEMPLATES)
-    site = WalletSettings().open(kit)
+    site = (settings or WalletSettings()).open(kit)
     assert all(rule.startswith(site.prefixes) for rule in ("/wallet", "/wallet/verify"))
     app.register_blueprint(site.blueprint)
 
