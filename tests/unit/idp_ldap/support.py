@@ -4,11 +4,13 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from idp.contracts import Kit
+from idp.contracts import Directory, Kit
+from idp_ldap import LdapSettings
+from tests.servers_slapd import Slapd
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 SUFFIX = "dc=test,dc=example"
@@ -65,18 +67,49 @@ BIND, SEARCH, EXTENDED, UNBIND = 0x60, 0x63, 0x77, 0x42
 Answerer = Callable[[int, int, bytes], Iterator[bytes]]  # (number, operation, octets) -> pieces
 
 
-@dataclass
 class FakeServer:
     """Listens on loopback; `seen` holds the operation tags, `octets` all that came in."""
 
-    port: int
-    seen: list[int] = field(default_factory=list)
-    octets: bytearray = field(default_factory=bytearray)
-    connections: int = 0
+    def __init__(self, answer: Answerer) -> None:
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ending = threading.Event()
+        self.url = f"ldap://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port: int = self._listener.getsockname()[1]
+        self.seen: list[int] = []
+        self.octets = bytearray()
+        self.connections = 0
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
-    @property
-    def url(self) -> str:
-        return f"ldap://127.0.0.1:{self.port}"
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connections += 1
+                client.settimeout(20)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            while not self._ending.is_set() and (data := client.recv(65536)):
+                self.octets += data
+                if data[0] != 0x30 or len(data) < 6:
+                    return
+                head = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
+                end = head + 2 + data[head + 1]
+                number, operation = int.from_bytes(data[head + 2 : end], "big"), data[end]
+                self.seen.append(operation)
+                for piece in self._answer(number, operation, data):
+                    if self._ending.is_set():
+                        return
+                    client.sendall(piece)
+
+    def stop(self) -> None:
+        self._ending.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._acceptor.join(5)
 
 
 def good(number: int, operation: int, _octets: bytes) -> Iterator[bytes]:
@@ -89,43 +122,66 @@ def good(number: int, operation: int, _octets: bytes) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def fake_server(answer: Answerer = good) -> Iterator[FakeServer]:
-    """A server in a thread; ends with its listening socket."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = FakeServer(listener.getsockname()[1])
-    ending = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def serve(client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            while not ending.is_set() and (data := client.recv(65536)):
-                server.octets += data
-                if data[0] != 0x30 or len(data) < 6:
-                    return
-                head = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
-                end = head + 2 + data[head + 1]
-                number, operation = int.from_bytes(data[head + 2 : end], "big"), data[end]
-                server.seen.append(operation)
-                for piece in answer(number, operation, data):
-                    if ending.is_set():
-                        return
-                    client.sendall(piece)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                server.connections += 1
-                client.settimeout(20)
-                thread = threading.Thread(target=serve, args=(client,), daemon=True)
-                threads.append(thread)
-                thread.start()
-
-    acceptor = threading.Thread(target=accept, daemon=True)
-    acceptor.start()
+    """A server in threads; ends with its listening socket."""
+    server = FakeServer(answer)
     try:
         yield server
     finally:
-        ending.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        acceptor.join(5)
+        server.stop()
+
+
+# --- a directory at such a server ------------------------------------------------------------------
+
+PEOPLE = f"ou=people,{SUFFIX}"
+PERSON = {
+    "employeeNumber": [b"E1"],
+    "cn": ["홍길동".encode()],
+    "employeeType": [b"active"],
+}
+
+
+def source(url: str | tuple[str, ...], folder: Path, **over: Any) -> Directory:
+    """A directory at that address, without TLS unless told otherwise."""
+    password = folder / "password"
+    password.write_text("secret-of-the-service\n")
+    values: dict[str, Any] = {
+        "name": "test",
+        "urls": (url,) if isinstance(url, str) else url,
+        "bind_dn": f"cn=reader,{SUFFIX}",
+        "bind_password_file": password,
+        "base_dn": PEOPLE,
+        "groups": "none",
+        "plain_on_loopback": True,
+    }
+    return LdapSettings(**values | over).open(kit())
+
+
+def finding(*found: bytes, code: int = 0, referral: str = "") -> Answerer:
+    """A server that answers searches with these entries."""
+
+    def answer(number: int, operation: int, octets: bytes) -> Iterator[bytes]:
+        yield from good(number, operation, octets) if operation != SEARCH else ()
+        if operation == SEARCH:
+            yield b"".join(message(number, one) for one in found) + message(
+                number, result(0x65, code, referral)
+            )
+
+    return answer
+
+
+def reader(server: Slapd, *urls: str, **over: Any) -> Directory:
+    settings = LdapSettings(
+        name="test",
+        urls=urls,
+        ca_file=server.ca_file,
+        bind_dn=server.reader_dn,
+        bind_password_file=server.password_file,
+        base_dn=SUFFIX,
+        groups="none",
+        **over,
+    )
+    return settings.open(kit())
+
+
+def suffix_entry() -> str:
+    return f"dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\ndc: test\no: test\n"
