@@ -50,7 +50,7 @@ class Endpoints:
     def credential(self) -> Response:
         """A mobile ID for an access token and a key proof (VCI §8)."""
         query = request.query_string.decode("latin-1")
-        presented = bearer_token(request.headers.getlist("Authorization"), query)
+        presented = bearer_token(request.headers.get("Authorization", ""), query)
         access = self._offers.access(presented)
         if request.mimetype != "application/json":
             raise refusal(

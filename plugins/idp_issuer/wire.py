@@ -105,13 +105,13 @@ def form(raw: bytes, mimetype: str) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def bearer_token(headers: list[str], query: str) -> str:
-    """The access token of exactly one Authorization header. UnauthorizedError.
+def bearer_token(header: str, query: str) -> str:
+    """The access token of an Authorization header (two of them arrive as one). UnauthorizedError.
 
     A token in the address would be in every log on the way, so such a request is refused even when
     a header carries one too (RFC 6750 §5.3, A-174); nothing of ours has a query.
     """
-    found = _BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
+    found = _BEARER.fullmatch(header)
     if found is None or query:
         raise no_token("an access token in the Authorization header is needed")
     return found[1]

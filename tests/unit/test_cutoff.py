@@ -21,7 +21,7 @@ from idp.events import Reason
 from idp.journal import Journal, verify_chains
 from idp.people import People
 from idp.store.sql import open_engine, transaction
-from idp.store.tables import cut_offs, grants, metadata, mobile_ids, sessions
+from idp.store.tables import cut_offs, grants, metadata, mobile_ids, sessions, subjects
 
 ISSUER = "https://id.example.go.kr"
 START = datetime(2027, 3, 5, 9, 0, tzinfo=UTC)
@@ -242,6 +242,22 @@ def test_cut_off_since_the_offer(world: World) -> None:
     denied(Reason.CUT_OFF, world.register.issue, offered, "tp")
     world.at += timedelta(seconds=1)
     assert world.register.issue(world.offer(), "tp").state is LIVE
+
+
+def test_an_issuance_waits_for_a_loss_report_that_is_being_written(world: World) -> None:
+    """The report locks the person's row first; what it writes is seen, whatever the isolation."""
+    offered, subject, another = world.offer(), world.subject(), world.another()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(world.engine) as connection:
+            lock = select(subjects.c.id).where(subjects.c.id == subject)
+            connection.execute(lock.with_for_update(key_share=True)).all()
+            result = pool.submit(another.issue, offered, "tp")
+            with pytest.raises(TimeoutError):
+                result.result(timeout=0.3)
+            connection.execute(
+                insert(cut_offs).values(id="c", subject=subject, at=world.at, reason="lost")
+            )
+        denied(Reason.CUT_OFF, result.result)
 
 
 # --- one person, one live mobile ID -------------------------------------------------------------

@@ -187,9 +187,13 @@ def test_body_refused(wallet: Wallet, token: str, body: bytes) -> None:
 
 def test_other_content_types_are_refused(wallet: Wallet, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
+    body = {
+        "credential_configuration_id": "mobile-id",
+        "proofs": {"jwt": [wallet.proof(wallet.nonce())]},
+    }
     for mimetype in ("application/jwt", "text/plain", ""):
         answer = wallet.client.post(
-            "/issuer/credential", data=b"{}", headers=headers, content_type=mimetype
+            "/issuer/credential", data=json.dumps(body), headers=headers, content_type=mimetype
         )
         assert error_of(answer) == (400, "invalid_credential_request")
 

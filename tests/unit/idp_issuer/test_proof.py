@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 from idp.errors import RequestError
 from idp.events import Reason
 from idp_issuer import proof
-from tests.unit.idp_issuer.world import ISSUER, b64, sign_raw, without_none
+from tests.unit.idp_issuer.world import ISSUER, b64, sign_raw, unb64, without_none
 
 NOW = datetime(2027, 3, 5, 9, 41, 23, tzinfo=UTC)
 IAT = int(NOW.timestamp())
@@ -104,6 +104,7 @@ def test_a_large_header_that_we_do_not_read_is_fine() -> None:
         {"jwk": {**JWK, "x": b64(bytes(32)), "y": b64(bytes(32))}},
         {"jwk": {**JWK, "x": JWK["x"] + "="}},
         {"jwk": {**JWK, "x": "AA" + JWK["x"]}},
+        {"jwk": {**JWK, "x": b64(b"\x00" + unb64(JWK["x"]))}},  # the same number, spelt longer
         {"jwk": {**JWK, "x": 7}},
         {"jwk": {**JWK, "y": None}},
         {"jwk": {"kty": "EC", "crv": "P-256", "x": JWK["x"]}},
@@ -133,6 +134,8 @@ def test_header_refused(header: dict[str, Any]) -> None:
         {"exp": "never"},
         {"nbf": IAT + 61},
         {"nbf": IAT + 0.5},
+        {"nbf": True},
+        {"x": "A" * 17000},
         {"nonce": None},
         {"nonce": ""},
         {"nonce": 7},

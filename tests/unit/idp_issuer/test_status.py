@@ -1,5 +1,6 @@
 """The status lists: vectors of the draft, A-178, A-183, and how old a list may be."""
 
+import time
 import zlib
 from typing import Any
 
@@ -154,6 +155,7 @@ def test_many_requests_make_one_list(world: World, monkeypatch: pytest.MonkeyPat
 
     def counted(number: int) -> Any:
         made.append(number)
+        time.sleep(0.05)
         return states(number)
 
     monkeypatch.setattr(world.cutoff, "states", counted)

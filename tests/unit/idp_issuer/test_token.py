@@ -128,9 +128,16 @@ def test_form_refused(wallet: Wallet, body: bytes, mimetype: str) -> None:
 def test_parameters_in_the_address_are_refused(world: World, wallet: Wallet) -> None:
     offer = world.offers.make_offer("E100", "staff-1")
     code = wallet.read_offer(offer.credential_offer_uri)["grants"][GRANT]["pre-authorized_code"]
-    form = {"grant_type": GRANT, "pre-authorized_code": code}
-    answer = wallet.client.post(f"/issuer/token?tx_code={offer.tx_code}", data=form)
-    assert error_of(answer) == (400, "invalid_request")
+    form = {"grant_type": GRANT, "pre-authorized_code": code, "tx_code": offer.tx_code}
+    for query in (f"tx_code={offer.tx_code}", "x=1"):
+        answer = wallet.client.post(f"/issuer/token?{query}", data=form)
+        assert error_of(answer) == (400, "invalid_request")
+
+
+def test_a_form_of_very_many_fields_is_refused(world: World, wallet: Wallet) -> None:
+    offer = world.offers.make_offer("E100", "staff-1")
+    many = {f"x{number}": "1" for number in range(50)}
+    assert error_of(wallet.redeem(offer, **many)) == (400, "invalid_request")
 
 
 def test_a_body_without_end_is_refused(wallet: Wallet) -> None:
