@@ -12,9 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from idp import embedded, logs
 from idp.conf import Server, Settings
-from idp.errors import ConfError, Problem
+from idp.errors import ConfError, GongmuError, Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -101,7 +103,11 @@ def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIAppli
     embedded.die_with_parent()
     if os.getppid() != parent:  # it went before we could ask to be told
         raise SystemExit(1)
-    return load()
+    try:
+        return load()
+    except GongmuError as error:
+        structlog.get_logger("gongmu.serve").error("not_started", detail=error.detail)
+        raise SystemExit(1) from None
 
 
 def check_address(server: Server) -> None:

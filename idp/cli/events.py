@@ -1,15 +1,20 @@
 """`gongmu events`: security events, newest first or as they come."""
 
+import contextlib
 import json
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from idp.cli.say import actor, json_option, services, table
 from idp.events import Event, Kind
+
+if TYPE_CHECKING:
+    from idp.services import Services
 
 _COLUMNS = ("at", "kind", "reason", "relying_party", "method", "acr", "address", "journey")
 _TAIL_LOOK = 500
@@ -44,16 +49,22 @@ def list_(config_file: Path, /, limit: int, *, as_json: bool, **match: str | Non
 @click.pass_obj
 def tail(config_file: Path, *, as_json: bool) -> None:
     """Events as they come, until Ctrl-C."""
-    seen: deque[str] = deque(maxlen=4 * _TAIL_LOOK)
-    with services(config_file) as parts:
+    with services(config_file) as parts, contextlib.suppress(KeyboardInterrupt):
         parts.journal.record_alone(Event(Kind.API_READ, actor=actor(), data={"what": "tail"}))
-        seen.extend(event["id"] for event in parts.journal.read(limit=_TAIL_LOOK))
-        while True:
-            for event in reversed(parts.journal.read(limit=_TAIL_LOOK)):
-                if event["id"] not in seen:
-                    seen.append(event["id"])
-                    click.echo(_line(event, as_json=as_json))
-            time.sleep(0.5)
+        for event in _follow(parts):
+            click.echo(_line(event, as_json=as_json))
+
+
+def _follow(parts: "Services") -> Iterator[dict[str, Any]]:
+    """Every event that was not there when this began."""
+    latest = parts.journal.read(limit=_TAIL_LOOK)
+    seen = deque((event["id"] for event in latest), maxlen=4 * _TAIL_LOOK)
+    while True:
+        for event in reversed(parts.journal.read(limit=_TAIL_LOOK)):
+            if event["id"] not in seen:
+                seen.append(event["id"])
+                yield event
+        time.sleep(0.5)
 
 
 def _line(event: dict[str, Any], *, as_json: bool) -> str:

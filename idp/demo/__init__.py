@@ -55,9 +55,15 @@ def _run(place: Place, stack: contextlib.ExitStack, *, kept: bool, as_json: bool
     settings = embedded.with_url(settings)
     seeded = _seed(settings, place, partial(embedded.wait_ready, settings, valkey))
     _tell_parties(child, place, parties.model_dump(mode="json"), seeded)
-    watcher = threading.Thread(
-        target=_watch, args=(place, seeded), kwargs={"kept": kept, "as_json": as_json}, daemon=True
-    )
+    from idp.demo import guide
+
+    def say() -> None:
+        watch.wait()
+        given = guide.as_json(place, seeded) if as_json else guide.as_text(place, seeded, kept=kept)
+        print(given, flush=True)  # noqa: T201 - what the command gives
+
+    watch = guide.Watch(place)
+    watcher = threading.Thread(target=say, daemon=True)
     watcher.start()
     serve.run(settings.server, settings.log_level, partial(serve.wsgi, str(place.conf_file)))
 
@@ -145,12 +151,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-
-
-def _watch(place: Place, seeded: "Seeded", *, kept: bool, as_json: bool) -> None:
-    """Say that all is ready, once it is."""
-    from idp.demo import guide
-
-    guide.wait_ready(place)
-    text = guide.as_json(place, seeded) if as_json else guide.as_text(place, seeded, kept=kept)
-    print(text, flush=True)  # noqa: T201 - what the command gives

@@ -15,25 +15,37 @@ from idp.demo.seed import Seeded
 _POLL_S = 0.02
 
 
-def wait_ready(place: Place) -> None:
-    """Returns when the provider and the relying parties answer."""
-    for address in (f"{place.issuer}/readyz", f"{place.parties_url}/healthz"):
-        while not _answers(address, place):
-            time.sleep(_POLL_S)
+class Watch:
+    """Asks provider and relying parties until both answer.
 
+    Made before the provider's worker is forked, used beside it: what a thread holds a lock for
+    (imports, OpenSSL's set-up) is done at making.
+    """
 
-def _answers(address: str, place: Place) -> bool:
-    parts = urlsplit(address)
-    connection: http.client.HTTPConnection
-    if place.tls:
-        trust = ssl.create_default_context(cafile=str(place.tls.ca_file))
-        connection = http.client.HTTPSConnection(parts.netloc, timeout=2, context=trust)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=2)
-    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-        connection.request("GET", parts.path)
-        return connection.getresponse().status == 200
-    return False
+    def __init__(self, place: Place) -> None:
+        self._addresses = [f"{place.issuer}/readyz", f"{place.parties_url}/healthz"]
+        self._trust = (
+            ssl.create_default_context(cafile=str(place.tls.ca_file)) if place.tls else None
+        )
+
+    def wait(self) -> None:
+        """Returns when all is ready."""
+        for address in self._addresses:
+            while not self._answers(address):
+                time.sleep(_POLL_S)
+
+    def _answers(self, address: str) -> bool:
+        parts = urlsplit(address)
+        connection = (
+            http.client.HTTPSConnection(parts.netloc, timeout=2, context=self._trust)
+            if self._trust
+            else http.client.HTTPConnection(parts.netloc, timeout=2)
+        )
+        errors = (OSError, http.client.HTTPException)
+        with contextlib.suppress(*errors), contextlib.closing(connection):
+            connection.request("GET", parts.path)
+            return connection.getresponse().status == 200
+        return False
 
 
 def as_json(place: Place, seeded: Seeded) -> str:

@@ -88,15 +88,7 @@ class KeyRing:
         One key per OIDC algorithm, root and leaf for verifier and issuer, the named secrets. Safe
         when several processes start at once.
         """
-        now = self._now()
-        rows = self._register.rows()
-        if self._maker.is_missing_any(rows, now):
-            # Made before the lock is taken: an RSA key needs longer than others should wait.
-            made = self._maker.keys_for(rows)
-            with self._register.change() as change:
-                self._maker.make_missing(change, made, now)
-                rows = change.rows()
-        self._view = self._look_at(rows, now)
+        self._view = self._look()
 
     def rows(self) -> list[KeyRow]:
         """Every signing key, secrets left out, oldest first (for `gongmu keys list`)."""
@@ -162,14 +154,25 @@ class KeyRing:
         if not self._looking.acquire(blocking=view is None):
             return cast("_View", view)  # another thread looks; this one goes on with what it has
         try:
-            self.ensure()
+            self._view = fresh = self._look()
         except OutsideError:
             if view is None or self._now() - view.seen_at > STALE_AT_MOST:
                 raise
             return view
         finally:
             self._looking.release()
-        return cast("_View", self._view)
+        return fresh
+
+    def _look(self) -> _View:
+        now = self._now()
+        rows = self._register.rows()
+        if self._maker.is_missing_any(rows, now):
+            # Made before the lock is taken: an RSA key needs longer than others should wait.
+            made = self._maker.keys_for(rows)
+            with self._register.change() as change:
+                self._maker.make_missing(change, made, now)
+                rows = change.rows()
+        return self._look_at(rows, now)
 
     def _look_at(self, rows: list[KeyRow], now: datetime) -> _View:
         active = [row for row in rows if row.state == "active" and row.use in set(Use)]

@@ -268,3 +268,23 @@ def test_log_lines_are_one_line_of_json() -> None:
     assert "\x1b" not in lines[0]
     assert "SECRET" not in lines[0]
     assert '"event": "e\\nf"' in lines[1]
+
+
+def test_a_worker_that_cannot_start_says_why_and_the_server_ends() -> None:
+    program = f"""
+        from idp import logs, serve
+        from idp.conf import Server
+        from idp.errors import ConfError, Problem
+
+        def load():
+            raise ConfError([Problem("f", "issuer", 1, "x", "y")])
+
+        logs.configure("info")
+        serve.run(Server(port={free_port()}, workers=1), "info", load)
+    """
+    child = Child("serve", [sys.executable, "-c", textwrap.dedent(program)])
+    assert child.process.wait(30) == 1
+    written = child.tail()
+    child.stop()
+    assert "f:1: issuer: found x" in written
+    assert "Traceback" not in written
