@@ -8,6 +8,7 @@ import pytest
 
 from tests.provider import Provider, start_demo
 from tests.servers import new_database, postgres_server, redis_server
+from tests.servers_slapd import Authority, Slapd, slapd
 
 _numbers = itertools.count(1)
 
@@ -62,16 +63,28 @@ def demo_https(request: pytest.FixtureRequest) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
+def personnel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """A real slapd with the demo's central-government people, over TLS."""
+    from tests.stack import demo_entries
+
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    with slapd(demo_entries("esaram"), "dc=esaram,dc=example", authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def gongmu(
-    redis_url: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_url: str, personnel: Slapd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Provider]:
-    """`gongmu serve` with two workers on real Redis and PostgreSQL."""
-    from tests.stack import demo_directories, start_stack
+    """`gongmu serve` with two workers on a Redis of its own, PostgreSQL and slapd."""
+    from tests.stack import ldap_table, ldif_table, start_stack
 
     database = new_database(postgres_url, "gongmu_served")
-    folder = tmp_path_factory.mktemp("gongmu")
-    provider = start_stack(folder, redis_url, database, demo_directories())
-    try:
-        yield provider
-    finally:
-        provider.child.stop()
+    directories = ldap_table("esaram", personnel) + ldif_table("insarang")
+    with redis_server() as redis:
+        folder = tmp_path_factory.mktemp("gongmu")
+        provider = start_stack(folder, redis, database, directories)
+        try:
+            yield provider
+        finally:
+            provider.child.stop()

@@ -32,6 +32,7 @@ class Provider:
     ca_file: str | None
     ready_ms: int
     child: Child
+    conf_file: Path | None = None  # where a test may read it
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property

@@ -1,8 +1,8 @@
 """`gongmu serve` on real stores: Redis, PostgreSQL and a directory, two workers on granian."""
 
-import json
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,35 +13,23 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from idp import conf_file
 from idp.app import open_services
-from idp.conf import Settings
 from idp.contracts import Official, Use
 from idp.relying_parties import RelyingParties, RelyingParty
 from idp.services import Services
-from tests.provider import ROOT, Provider, provider_of
+from tests.provider import GONGMU, ROOT, Provider, provider_of
 from tests.servers import Child, free_port
+from tests.servers_slapd import Slapd
 
 API_SCOPE = ("gongmu:rp", "gongmu:people", "gongmu:issue", "gongmu:loss", "gongmu:events")
-
-
-def demo_directories() -> str:
-    """The demo's two files as directory tables."""
-    return "\n".join(
-        f"""[directories.{name}]
-type = "ldif"
-file = "{ROOT}/conf/demo/{name}.ldif"
-base_dn = "ou=people,dc={name},dc=example"
-groups_base_dn = "ou=groups,dc={name},dc=example"
-"""
-        for name in ("esaram", "insarang")
-    )
-
-
-def configuration(folder: Path, port: int, stores: str, directories: str) -> Path:
-    """An ordinary configuration for one machine."""
-    file = folder / "gongmu.toml"
-    issuer = f"http://localhost:{port}"
-    file.write_text(
-        f"""issuer = "{issuer}"
+ANCHORS = (Use.VERIFIER, Use.ISSUER)
+ACTOR = "cli:tests"
+ROLE_GROUPS = "gongmu-"
+# client_id: (callback, the least acr); the demo's names where tests use them
+PARTIES = {
+    "lab": ("http://localhost:9999/callback", "urn:gongmu:acr:1"),
+    "mail": ("http://localhost:9998/callback", "urn:gongmu:acr:2"),
+}
+CONFIGURATION = """issuer = "{issuer}"
 environment = "demo"
 log_level = "warning"
 [server]
@@ -49,41 +37,65 @@ host = "127.0.0.1"
 port = {port}
 workers = 2
 [stores]
-{stores}
+redis_url = "{redis_url}"
+sql_url = "{sql_url}"
 [keys]
 key_encryption_key_file = "key-encryption-key"
+[lifetimes]
+directory_state_s = 0
 [[wallets]]
 name = "openid4vp"
 present_prefix = "openid4vp://?"
 receive_prefix = "openid-credential-offer://?"
-[[wallets]]
-name = "reference"
-present_prefix = "{issuer}/wallet/present?"
-receive_prefix = "{issuer}/wallet/receive?"
 [methods.mobile_id]
 [sites.issuer]
 [sites.wallet]
 {directories}
-""",
-        encoding="utf-8",
-    )
-    return file
+"""
+
+
+def demo_entries(name: str) -> str:
+    """The demo's people of that source, as LDIF."""
+    return (ROOT / "conf" / "demo" / f"{name}.ldif").read_text(encoding="utf-8")
+
+
+def ldap_table(name: str, server: Slapd) -> str:
+    """A directory on a real slapd, over TLS."""
+    return f"""[directories.{name}]
+type = "ldap"
+urls = ["{server.ldaps_url}"]
+ca_file = "{server.ca_file}"
+bind_dn = "{server.reader_dn}"
+bind_password_file = "{server.password_file}"
+base_dn = "ou=people,{server.suffix}"
+groups_base_dn = "ou=groups,{server.suffix}"
+"""
+
+
+def ldif_table(name: str) -> str:
+    """A directory in one of the demo's files."""
+    return f"""[directories.{name}]
+type = "ldif"
+file = "{ROOT}/conf/demo/{name}.ldif"
+base_dn = "ou=people,dc={name},dc=example"
+groups_base_dn = "ou=groups,dc={name},dc=example"
+"""
 
 
 def start_stack(folder: Path, redis_url: str, sql_url: str, directories: str) -> Provider:
-    """A provider on those stores, ready, with the demo's relying parties registered."""
+    """A provider on those stores, ready, with relying parties registered."""
     port = free_port()
-    stores = f'redis_url = "{redis_url}"\nsql_url = "{sql_url}"'
-    file = configuration(folder, port, stores, directories)
+    issuer = f"http://localhost:{port}"
+    file = folder / "gongmu.toml"
+    values = {"redis_url": redis_url, "sql_url": sql_url, "directories": directories}
+    file.write_text(CONFIGURATION.format(issuer=issuer, port=port, **values), encoding="utf-8")
     begun = time.monotonic()
-    command = "import sys, pathlib; from idp.serve import serve; serve(pathlib.Path(sys.argv[1]))"
-    child = Child("gongmu", [sys.executable, "-c", command, str(file)])
+    child = Child("gongmu", [GONGMU, "--config", str(file), "serve"])
     try:
-        settings = conf_file.load(file)
-        child.wait_until(lambda: _is_ready(settings.issuer))
-        printed = _registered(settings, folder)
-        printed["ready_ms"] = int((time.monotonic() - begun) * 1000)
-        return provider_of(printed, child)
+        child.wait_until(lambda: _is_ready(issuer))
+        ready_ms = int((time.monotonic() - begun) * 1000)
+        printed = {"issuer": issuer, "ready_ms": ready_ms, **_registered(file)}
+        return replace(provider_of(printed, child), conf_file=file)
     except BaseException:
         child.stop()
         raise
@@ -97,64 +109,51 @@ def _is_ready(issuer: str) -> bool | None:
     return True if answer.status_code == 200 else None
 
 
-def _registered(settings: Settings, folder: Path) -> dict[str, Any]:
-    """What `gongmu demo --json` would print."""
-    parts = open_services(settings)
+@contextmanager
+def services_of(file: Path) -> Iterator[Services]:
+    """The provider's own parts, from its configuration: what an insider has."""
+    parts = open_services(conf_file.load(file))
     try:
-        register = RelyingParties(
+        yield parts
+    finally:
+        parts.engine.dispose()
+
+
+def _registered(file: Path) -> dict[str, Any]:
+    """The rest of what `gongmu demo --json` would print."""
+    with services_of(file) as parts:
+        issuer = parts.settings.issuer
+        register = RelyingParties(  # of our own: callbacks on loopback are for the demo alone
             parts.engine,
             parts.journal,
             parts.keys.secret("client-secrets"),
             parts.now,
             loopback=True,
         )
-        parties = {party.client_id: _added(register, party) for party in _parties(settings.issuer)}
+        parties = {name: _added(register, name, *settings) for name, settings in PARTIES.items()}
         return {
-            "issuer": settings.issuer,
             "relying_parties": parties,
-            "automation": _automation(register, settings.issuer),
+            "automation": _automation(register, issuer),
             "people": [_person(official) for official in parts.people.search("", 500)],
-            "wallet_url": f"{settings.issuer}/wallet",
-            "trust_anchors": {use.value: _anchor(parts, use, folder) for use in _ANCHORS},
+            "wallet_url": f"{issuer}/wallet",
+            "trust_anchors": {use.value: _anchor(parts, use, file.parent) for use in ANCHORS},
         }
-    finally:
-        parts.engine.dispose()
 
 
-_ANCHORS = (Use.VERIFIER, Use.ISSUER)
-
-
-def _parties(issuer: str) -> list[RelyingParty]:
-    del issuer
-    lab = RelyingParty(
-        client_id="lab",
-        name_ko="실험실",
-        name_en="Lab",
-        redirect_uris=("http://localhost:9999/callback",),
-        minimum_acr="urn:gongmu:acr:1",
-        consent="trusted",
+def _added(register: RelyingParties, client_id: str, callback: str, acr: str) -> dict[str, Any]:
+    party = RelyingParty(
+        client_id=client_id,
+        name_ko=client_id,
+        name_en=client_id,
+        redirect_uris=(callback,),
+        minimum_acr=acr,
     )
-    return [
-        lab,
-        replace(
-            lab,
-            client_id="mail",
-            name_ko="메일",
-            name_en="Mail",
-            kind="mail",
-            redirect_uris=("http://localhost:9998/callback",),
-            minimum_acr="urn:gongmu:acr:2",
-        ),
-    ]
-
-
-def _added(register: RelyingParties, party: RelyingParty) -> dict[str, Any]:
-    secret = register.add(party, "cli:test")
+    secret = register.add(party, ACTOR)
     return {
-        "client_id": party.client_id,
+        "client_id": client_id,
         "client_secret": secret,
-        "redirect_uris": list(party.redirect_uris),
-        "url": party.redirect_uris[0],
+        "redirect_uris": [callback],
+        "url": callback,
     }
 
 
@@ -167,22 +166,17 @@ def _automation(register: RelyingParties, issuer: str) -> dict[str, str]:
         scope=API_SCOPE,
         audience=f"{issuer}/api/v1",
     )
-    secret = register.add(party, "cli:test")
-    return {
-        "client_id": party.client_id,
-        "client_secret": secret,
-        "scope": " ".join(API_SCOPE),
-    }
+    secret = register.add(party, ACTOR)
+    return {"client_id": party.client_id, "client_secret": secret, "scope": " ".join(API_SCOPE)}
 
 
 def _person(official: Official) -> dict[str, Any]:
-    roles = [group for group in official.groups if group.startswith("gongmu-")]
     return {
         "personnel_number": official.personnel_number,
         "name": official.name,
         "agency": official.agency,
         "state": official.state.value,
-        "roles": roles,
+        "roles": [group for group in official.groups if group.startswith(ROLE_GROUPS)],
     }
 
 
@@ -191,9 +185,3 @@ def _anchor(parts: Services, use: Use, folder: Path) -> str:
     [der] = parts.keys.trust_anchors(use)
     file.write_bytes(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM))
     return str(file)
-
-
-if __name__ == "__main__":  # a provider to play with: python -m tests.stack FOLDER REDIS SQL
-    running = start_stack(Path(sys.argv[1]), sys.argv[2], sys.argv[3], demo_directories())
-    print(json.dumps({"issuer": running.issuer}))  # noqa: T201
-    running.child.process.wait()

@@ -1,6 +1,8 @@
 """The servers that other tests lean on are real and answer."""
 
+import os
 import socket
+import subprocess
 from urllib.parse import urlsplit
 
 import psycopg
@@ -8,6 +10,7 @@ import pytest
 import redis
 
 from tests.servers import Child, DidNotStart, canary, free_port
+from tests.servers_slapd import READER_PASSWORD, Slapd
 
 pytestmark = pytest.mark.services
 
@@ -35,6 +38,31 @@ def test_every_database_is_empty_and_its_own(postgres_database: str) -> None:
     with psycopg.connect(postgres_database.replace("+psycopg", "")) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         assert found.fetchall() == []
+
+
+def test_slapd_answers_over_tls_and_changes(personnel: Slapd) -> None:
+    number = "employeeNumber=E1000009"
+    entry = f"{number},ou=people,{personnel.suffix}"
+    change = "dn: {}\nchangetype: modify\nreplace: title\ntitle: {}\n"
+    for title in ("a title of the tests", "another"):
+        personnel.modify(change.format(entry, title))
+        assert title_of(personnel, number) == title
+
+
+def title_of(server: Slapd, number: str) -> str:
+    """Read as the service account, over TLS."""
+    url = f"ldaps://127.0.0.1:{server.tls_port}"  # libldap would make another name of localhost
+    command = ["ldapsearch", "-x", "-LLL", "-H", url, "-D", server.reader_dn]
+    options = ["-w", READER_PASSWORD, "-b", server.suffix, f"({number})", "title"]
+    found = subprocess.run(
+        [*command, *options],
+        env={**os.environ, "LDAPTLS_CACERT": str(server.ca_file)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    ).stdout
+    return found.partition("title: ")[2].strip()
 
 
 def test_a_server_that_fails_says_why() -> None:
