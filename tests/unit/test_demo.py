@@ -1,6 +1,7 @@
 """`gongmu demo`: what it prints, three relying parties that work, and nothing left behind."""
 
 import json
+import shutil
 import signal
 import stat
 import subprocess
@@ -208,6 +209,7 @@ def test_all_children_end_with_it(number: signal.Signals) -> None:
     provider.child.process.wait(20)
     assert _gone(children)
     assert folder.exists() == (number is signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
     provider.child.stop()
 
 
