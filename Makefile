@@ -34,4 +34,5 @@ soak: ## races and fuzz at full counts (long)
 
 wheel: ## build the wheel and list it
 	@tools/setup.sh check
+	@tools/translations.sh
 	@$(PY) -m hatchling build -t wheel && unzip -l dist/*.whl

@@ -118,8 +118,13 @@ def check_csrf(purpose: str) -> None:
 
 def address() -> str:
     """The client's address; X-Forwarded-For counts only behind a trusted proxy (A-112)."""
+    server = services().settings.server
     peer = request.remote_addr or ""
-    proxies = services().settings.server.trusted_proxies
+    proxies = server.trusted_proxies
+    if not peer and server.unix_socket is not None:
+        # Only the proxy of this machine reaches a Unix socket: the last address it adds is the peer.
+        peer = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        return peer
     chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
     while peer and _in_any(peer, proxies) and chain and chain[-1]:
         peer = chain.pop()

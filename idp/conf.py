@@ -50,7 +50,7 @@ class Server(Table):
     port: int = Field(8000, ge=1, le=65535)
     unix_socket: Path | None = Field(None, description="listen here instead of host and port")
     workers: int = Field(0, ge=0, le=256, description="processes; 0 means one per core")
-    blocking_threads: int = Field(8, ge=1, le=128, description="requests at once in each process")
+    blocking_threads: int = Field(4, ge=1, le=128, description="requests at once in each process")
     trusted_proxies: tuple[Cidr, ...] = Field(
         (), description="only from these is X-Forwarded-For believed, e.g. 10.0.0.0/8"
     )
@@ -139,7 +139,8 @@ class Network(Table):
 class Wallet(Table):
     """A wallet a person may have: its name, and the prefix its links begin with."""
 
-    name: str = Field(description="as people know it")
+    name_ko: str = Field(description="as people know it, in Korean")
+    name_en: str = Field(description="the same in English")
     present_prefix: str = Field(description="before the query, e.g. openid4vp://?")
     receive_prefix: str = Field(description="before the query, e.g. openid-credential-offer://?")
 
@@ -150,6 +151,7 @@ class Agency(Table):
     name_ko: str = "공무 로그인"
     name_en: str = "Gongmu sign-in"
     emblem_file: Path | None = Field(None, description="SVG or PNG, shown on every page")
+    official_site: bool = Field(False, description="shows the banner of official sites")
     help_desk: str = Field("", description="shown on error pages, e.g. a telephone number")
 
 
@@ -170,7 +172,8 @@ DEFAULT_ACR_RULES = (
 )
 DEFAULT_WALLETS = (
     Wallet(
-        name="openid4vp",
+        name_ko="모바일 신분증 앱",
+        name_en="the mobile ID app",
         present_prefix="openid4vp://?",
         receive_prefix="openid-credential-offer://?",
     ),

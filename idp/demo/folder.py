@@ -124,12 +124,14 @@ def _server(place: Place) -> list[str]:
 def _wallets(place: Place) -> list[str]:
     return [
         "[[wallets]]  # any wallet that speaks OpenID4VP and OpenID4VCI",
-        'name = "openid4vp"',
+        'name_ko = "모바일 신분증 앱"',
+        'name_en = "the mobile ID app"',
         'present_prefix = "openid4vp://?"',
         'receive_prefix = "openid-credential-offer://?"',
         "",
         "[[wallets]]  # the reference wallet, served under /wallet",
-        'name = "reference"',
+        'name_ko = "웹 지갑"',
+        'name_en = "the web wallet"',
         f"present_prefix = {_text(f'{place.issuer}/wallet/present?')}",
         f"receive_prefix = {_text(f'{place.issuer}/wallet/receive?')}",
         "",

@@ -5,7 +5,7 @@ Pages never route to one another: each looks at the stored state and shows what 
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, g, jsonify, make_response, render_template, request
 from flask_babel import gettext as _
 
 from idp import browser, problems, randomness
@@ -224,6 +224,7 @@ def _return_code_page(state: Proved, *, error: bool = False) -> Response:
 def _page(template: str, state: LoginState, **values: Any) -> Response:
     party = finish.party_of(state.ticket)
     guard.allow_form_target(state.ticket.request.redirect_uri)
+    g.ui_locales = state.ticket.request.ui_locales
     return make_response(
         render_template(
             template,

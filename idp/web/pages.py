@@ -78,7 +78,7 @@ def _of_every_page() -> dict[str, Any]:
         "languages": [(code, locale.NATIVE_NAMES[code]) for code in settings.languages],
         "agency": settings.agency.name_en if lang == "en" else settings.agency.name_ko,
         "emblem": emblem_url(),
-        "official_site": False,
+        "official_site": settings.agency.official_site,
         "help_desk": settings.agency.help_desk,
     }
 

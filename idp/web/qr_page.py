@@ -8,6 +8,7 @@ from flask_babel import get_locale
 from markupsafe import Markup
 
 from idp import qr
+from idp.conf import Wallet
 from idp.contracts import WalletMethod
 from idp.frames import frame
 from idp.login import Wire
@@ -19,10 +20,10 @@ _HANDLE_LENGTH = 22
 _FRAME_LENGTH = 19
 
 
-def localized_name(party: RelyingParty) -> str:
-    """The relying party's name in the language of the page."""
+def localized_name(named: RelyingParty | Wallet) -> str:
+    """The name in the language of the page."""
     locale = get_locale()
-    return party.name_en if locale is not None and locale.language == "en" else party.name_ko
+    return named.name_en if locale is not None and locale.language == "en" else named.name_ko
 
 
 def response_uri(handle: str) -> str:
@@ -44,7 +45,7 @@ def links(method: WalletMethod, wire: Wire, frame_text: str) -> list[dict[str, s
     """One link per configured wallet, for a wallet on this same device."""
     query = method.link_query(request_uri(wire.handle, frame_text))
     return [
-        {"name": wallet.name, "href": f"{wallet.present_prefix}{query}"}
+        {"name": localized_name(wallet), "href": f"{wallet.present_prefix}{query}"}
         for wallet in services().settings.wallets
     ]
 
@@ -83,6 +84,8 @@ def frames(method: WalletMethod, wire: Wire, now: datetime) -> dict[str, Any]:
     first = elapsed_s(wire, now)
     return {
         "size": basis.size,
+        # The links carry a frame too, so those on the page must stay fresh.
+        "links": [link["href"] for link in links(method, wire, frame(wire, first))],
         "elapsed_ms": int((now - wire.begun_at).total_seconds() * 1000),
         "frames": [
             {"second": second, "bits": qr.encode(_bits(basis, wire, second), basis.size)}

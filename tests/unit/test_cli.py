@@ -22,7 +22,8 @@ algorithms = ["ES256"]
 [stores]
 sql_url = "sqlite:///gongmu.db"
 [[wallets]]
-name = "reference"
+name_ko = "웹 지갑"
+name_en = "the web wallet"
 present_prefix = "http://localhost:8000/wallet/present?"
 receive_prefix = "http://localhost:8000/wallet/receive?"
 [methods.mobile_id]
