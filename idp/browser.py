@@ -123,8 +123,7 @@ def address() -> str:
     proxies = server.trusted_proxies
     if not peer and server.unix_socket is not None:
         # Only the proxy of this machine reaches a Unix socket: the last address it adds is the peer.
-        peer = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        return peer
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
     while peer and _in_any(peer, proxies) and chain and chain[-1]:
         peer = chain.pop()
