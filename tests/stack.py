@@ -43,10 +43,6 @@ sql_url = "{sql_url}"
 key_encryption_key_file = "key-encryption-key"
 [lifetimes]
 directory_state_s = 0
-[[wallets]]
-name = "openid4vp"
-present_prefix = "openid4vp://?"
-receive_prefix = "openid-credential-offer://?"
 [methods.mobile_id]
 [sites.issuer]
 [sites.wallet]
