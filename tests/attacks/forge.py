@@ -137,7 +137,9 @@ class Maker:
             if claim in self.payload:
                 doubled = f'{{"{claim}": "x", {good[1:]}'
                 yield f"{claim} twice", self._make(sign, doubled)
-        yield "3,000 deep", self._make(sign, f'{{"x": {"[" * 3000}{"]" * 3000}, {good[1:]}')
+        for depth in (1200, 3000):
+            deep = f'{{"x": {"[" * depth}{"]" * depth}, {good[1:]}'
+            yield f"{depth} deep", self._make(sign, deep)
         yield "a list of claims", self._make(sign, f"[{good}]")
         yield "not JSON", self._make(sign, "}{")
         yield "not UTF-8", _raw(self.header, b'{"sub": "\xff\xfe"}', sign)

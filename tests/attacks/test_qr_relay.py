@@ -4,11 +4,12 @@ import secrets
 import time
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from tests.attacks.expect import one_event
 from tests.attacks.forge import decode
-from tests.attacks.holder import Answer, Held, fetched
+from tests.attacks.holder import Answer, Ask, Held, fetched
 from tests.desk import ACR_QR, ACR_RETURN_CODE, Desk, Lost, Phone
 from tests.provider import Provider
 
@@ -60,6 +61,19 @@ def test_a155_qr_alone_says_so_in_the_token(new_desk: NewDesk, held: Held) -> No
     tokens = desk.redeem(answered["code"])
     assert tokens.status_code == 200, tokens.text
     assert decode(tokens.json()["id_token"])[1]["acr"] == ACR_QR
+
+
+def test_a155_request_fetched_again_from_another_address_is_an_event(
+    desk: Desk, demo: Provider
+) -> None:
+    ask = Ask(demo, desk.wallet_link)
+    assert ask.get().status_code == 200
+    mark = demo.last_event()
+    elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
+    with httpx.Client(transport=elsewhere) as other:
+        assert other.post(ask.request_uri).status_code == 200
+    event = one_event(desk, mark)
+    assert (event["kind"], event["address"]) == ("login:request:address_changed", "127.0.0.2")
 
 
 def test_a155_not_me_kills_the_login_and_is_an_alarm(
