@@ -78,7 +78,6 @@ class LdifFile:
                 stat = self._path.stat()
                 stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
                 if self._content is None or self._content.stamp != stamp:
-                    self._content = None
                     self._content = Content(stamp, _read(self._path))
             except (OSError, ValueError) as error:
                 raise OutsideError(self._name, f"{self._path.name}: {error}") from error

@@ -187,22 +187,8 @@ def test_a_number_is_only_ever_itself(directory: Directory, number: str) -> None
 @pytest.mark.parametrize(
     "number",
     [
-        "*",
-        "E*",
-        "*)(uid=*",
-        ")(uid=*",
-        "E1)(|(cn=*",
-        "\\2a",
-        "E1\\00",
-        "\x00",
-        "E1\x00",
-        "E1\n",
-        "(" * 256,
-        "",
-        " ",
-        "E1" * 200,
-        "�",
-        "\u202e1E",
+        *("*", "E*", "*)(uid=*", ")(uid=*", "E1)(|(cn=*", "\\2a", "E1\\00", "\0", "E1\0", "E1\n"),
+        *("(" * 256, "", " ", "E1" * 200, "\udcff", "\u202e1E"),
     ],
 )
 def test_an_injected_filter_finds_nobody(directory: Directory, number: str) -> None:

@@ -13,6 +13,7 @@ from tests.unit.idp_ldap.support import (
     PEOPLE,
     PERSON,
     SEARCH,
+    SUFFIX,
     entry,
     fake_server,
     finding,
@@ -90,3 +91,28 @@ def test_a_search_reference_is_neither_followed_nor_an_entry(tmp_path: Path) -> 
         with fake_server(finding(reference)) as server:
             assert source(server.url, tmp_path).find("E1") is None
         assert attacker.connections == 0
+
+
+def test_a_group_outside_its_place_is_none(tmp_path: Path) -> None:
+    """A-221: whatever a server answers, only groups directly below groups_base_dn lend a name."""
+    base = f"ou=groups,{SUFFIX}"
+    groups = (
+        *(f"cn=here,{base}", f"cn=admins,ou=evil,{SUFFIX}", f"cn=admins,ou=below,{base}"),
+        *(f"cn=admins+ou=x,{base}", f"ou=admins,{base}", "cn=admins", "no name"),
+    )
+
+    def answer(number: int, operation: int, octets: bytes) -> Iterator[bytes]:
+        if operation != SEARCH:
+            yield from good(number, operation, octets)
+        elif b"inetOrgPerson" in octets:
+            yield message(number, entry(f"uid=1,{PEOPLE}", **PERSON))
+            yield message(number, result(0x65))
+        else:
+            found = groups if b"uid=1" in octets else ()
+            yield b"".join(message(number, entry(dn, cn=[b"admins"])) for dn in found)
+            yield message(number, result(0x65))
+
+    with fake_server(answer) as server:
+        found = source(server.url, tmp_path, groups="member", groups_base_dn=base).find("E1")
+    assert found is not None
+    assert found.groups == ("here",)

@@ -131,5 +131,6 @@ def test_groups_by_member_of(tmp_path: Path) -> None:
             groups_base_dn=base,
         )
         found = settings.open(kit()).find("E1")
+        assert 'SRCH base="cn=admins,ou=evil' not in server.log()  # not even asked about
     assert found is not None
     assert found.groups == ("above", "direct")
