@@ -103,6 +103,8 @@ def test_an_offer_out_of_order_is_refused(web, world, what, change):
     world.spoil[what] = change
     with pytest.raises(OfferRefused):
         take(web, world)
+    if what in {"offer", "metadata", "server"}:
+        assert "token" not in world.seen  # refused before the one-time code is spent
 
 
 def reissued(world, **changes):

@@ -141,6 +141,16 @@ def test_the_root_may_not_stand_in_x5c(quiet):
         check(quiet)
 
 
+def test_a_renewed_root_may_not_stand_in_x5c_either(quiet):
+    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root, renewed = (certify("Root", root_key, None, root_key, ca=True) for _ in range(2))
+    leaf = certify("Leaf", key, root, root_key, ca=False)
+    chain = [each.public_bytes(Encoding.DER) for each in (leaf, renewed)]
+    quiet.verifier = Party(key, chain, root)
+    with pytest.raises(RequestUntrusted, match="cannot be verified"):
+        check(quiet)
+
+
 def test_a_self_signed_leaf_is_refused_even_as_a_root(quiet):
     key = ec.generate_private_key(ec.SECP256R1())
     leaf = certify("Alone", key, None, key, ca=False)
