@@ -6,7 +6,8 @@ changes rows; its events come last, since the journal's lock is the last that an
 The directory is asked before the transaction, never inside it.
 """
 
+from idp.cutoff.account_gate import gate, must_be_live
 from idp.cutoff.register import Cutoff
 from idp.cutoff.rows import STATUS_LIST_SIZE
 
-__all__ = ["STATUS_LIST_SIZE", "Cutoff"]
+__all__ = ["STATUS_LIST_SIZE", "Cutoff", "gate", "must_be_live"]

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import randomness
 from idp.contracts import Identifier, MobileId, MobileIdState, Official, Status
+from idp.cutoff.account_gate import WHY_NOT_LIVE, gate
 from idp.cutoff.rows import (
     FIRST_LIST,
     STATUS_LIST_SIZE,
@@ -17,6 +17,7 @@ from idp.cutoff.rows import (
     end_sessions,
     event,
     free_place,
+    row_of,
     state_changed,
 )
 from idp.errors import AccessDenied, OutsideError
@@ -24,11 +25,10 @@ from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.people import People, must_be_active
 from idp.store.sql import transaction
-from idp.store.tables import cut_offs, mobile_ids, subjects
+from idp.store.tables import mobile_ids, subjects
 
 _LAST_LIST = 999_999
 _RACES = 5  # two people drew the same place at once
-_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _LIST_NUMBER = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 _LIVING = (MobileIdState.LIVE.value, MobileIdState.SUSPENDED.value)
 _ALLOWED: Mapping[MobileIdState, frozenset[MobileIdState]] = {
@@ -36,11 +36,6 @@ _ALLOWED: Mapping[MobileIdState, frozenset[MobileIdState]] = {
     MobileIdState.LIVE: frozenset({MobileIdState.SUSPENDED, MobileIdState.REVOKED}),
     MobileIdState.SUSPENDED: frozenset({MobileIdState.LIVE, MobileIdState.REVOKED}),
     MobileIdState.REVOKED: frozenset(),
-}
-_WHY_NOT_LIVE = {
-    MobileIdState.SUSPENDED: Reason.STATUS_SUSPENDED,
-    MobileIdState.REVOKED: Reason.STATUS_REVOKED,
-    MobileIdState.OFFERED: Reason.STATUS_MISSING,
 }
 
 
@@ -69,24 +64,7 @@ class Cutoff:
 
     def gate(self, connection: Connection, subject: str, since: datetime) -> None:
         """AccessDenied(CUT_OFF) when a live cut-off of the subject is at or after `since`."""
-        query = select(cut_offs.c.id).where(
-            cut_offs.c.subject == subject,
-            cut_offs.c.lifted_at.is_(None),
-            cut_offs.c.at >= since.astimezone(UTC),  # SQLite compares the text, without a zone
-        )
-        if connection.execute(query.limit(1)).first() is not None:
-            raise AccessDenied("cut off since", reason=Reason.CUT_OFF)
-
-    def must_be_live(self, connection: Connection, mobile_id: str) -> None:
-        """AccessDenied unless this mobile ID is LIVE now.
-
-        Called in the transaction that writes a session, it closes the race with a suspension: the
-        shared lock lets either the session be seen and ended, or the suspension be seen here.
-        """
-        row = self._row(connection, mobile_id, read=True)
-        state = MobileIdState(row.state) if row is not None else MobileIdState.REVOKED
-        if state is not MobileIdState.LIVE:
-            raise AccessDenied(f"mobile ID is {state}", reason=_WHY_NOT_LIVE[state])
+        gate(connection, subject, since)
 
     def own_status(self, uri: str, index: int) -> Status | None:
         """The state behind `<issuer>/status/<n>` and index, read from SQL; None: not our list.
@@ -191,7 +169,7 @@ class Cutoff:
 
     def get(self, mobile_id: str) -> MobileId | None:
         with transaction(self._engine) as connection:
-            row = self._row(connection, mobile_id)
+            row = row_of(connection, mobile_id)
         return as_mobile_id(row) if row is not None else None
 
     def all(self, personnel_number: str = "", limit: int = 100) -> list[MobileId]:
@@ -214,12 +192,12 @@ class Cutoff:
         now = self._now()
         with transaction(self._engine) as connection:
             subject = self._lock(connection, known.personnel_number)
-            found = as_mobile_id(self._row(connection, mobile_id))
+            found = as_mobile_id(row_of(connection, mobile_id))
             if found.state is state:
                 return found
             if state not in _ALLOWED[found.state]:
                 detail = f"{found.state} -> {state}"
-                raise AccessDenied(detail, reason=_WHY_NOT_LIVE.get(found.state))
+                raise AccessDenied(detail, reason=WHY_NOT_LIVE.get(found.state))
             row = connection.execute(
                 update(mobile_ids)
                 .where(mobile_ids.c.id == mobile_id)
@@ -256,16 +234,6 @@ class Cutoff:
         lock = select(subjects.c.id).where(subjects.c.id == subject).with_for_update(key_share=True)
         connection.execute(lock).all()
         return subject
-
-    def _row(
-        self, connection: Connection, mobile_id: str, *, read: bool = False
-    ) -> Row[Any] | None:
-        if not _ID.fullmatch(mobile_id):
-            return None
-        query = select(mobile_ids).where(mobile_ids.c.id == mobile_id)
-        if read:
-            query = query.with_for_update(read=True)
-        return connection.execute(query).one_or_none()
 
     def _revoke_former(
         self, connection: Connection, personnel_number: str, now: datetime

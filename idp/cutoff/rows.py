@@ -1,5 +1,6 @@
 """Steps of a change in the register, each within the caller's transaction; and rows as values."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,18 @@ from idp.store.tables import grants, mobile_ids, sessions
 
 STATUS_LIST_SIZE = 1 << 17  # indices per list; 2 bits each: 32 KiB before compression
 FIRST_LIST = 1
+_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _CANDIDATES = 16  # random places tried in a list; it is left for the next one at about 60 %
+
+
+def row_of(connection: Connection, mobile_id: str, *, share: bool = False) -> Row[Any] | None:
+    """The row of a mobile ID; with `share`, it cannot change until the transaction ends."""
+    if not _ID.fullmatch(mobile_id):
+        return None
+    query = select(mobile_ids).where(mobile_ids.c.id == mobile_id)
+    if share:
+        query = query.with_for_update(read=True)
+    return connection.execute(query).one_or_none()
 
 
 def free_place(connection: Connection) -> tuple[int, int]:

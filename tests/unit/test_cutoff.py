@@ -584,7 +584,7 @@ def test_a_lifted_cut_off_stops_nobody(world: World) -> None:
 def test_must_be_live(world: World) -> None:
     def check(mobile_id: str) -> None:
         with transaction(world.engine) as connection:
-            world.register.must_be_live(connection, mobile_id)
+            cutoff_package.must_be_live(connection, mobile_id)
 
     offered = world.offer()
     denied(Reason.STATUS_MISSING, check, offered)
@@ -607,7 +607,7 @@ def test_no_session_slips_past_a_suspension(world: World) -> None:
         def sign_in(issued: MobileId = issued, subject: str = subject) -> str:
             session = randomness.token(16)
             with transaction(world.engine) as connection:
-                world.register.must_be_live(connection, issued.id)
+                cutoff_package.must_be_live(connection, issued.id)
                 connection.execute(
                     insert(sessions).values(
                         id=session,
