@@ -175,8 +175,6 @@ def _anchor_of(last: x509.Certificate, anchors: list[x509.Certificate]) -> x509.
 
 
 def _check_issued_by(subject: x509.Certificate, issuer: x509.Certificate) -> None:
-    if subject.version is not x509.Version.v3:
-        jose.reject(Reason.ISSUER_CHAIN, "not an X.509 v3 certificate")
     if subject.subject == subject.issuer:
         jose.reject(Reason.ISSUER_CHAIN, "a self-signed certificate in x5c")
     hashed = subject.signature_hash_algorithm

@@ -8,7 +8,7 @@ from idp.errors import ProofRejected
 from idp.events import Reason
 from idp_mobile_id import sd_jwt
 from tests.fakes import jws
-from tests.fakes.issuer import disclosure
+from tests.fakes.issuer import PERSON, disclosure
 from tests.unit.idp_mobile_id.scene import Scene
 
 # RFC 9901 §4.2.1 to §4.2.3
@@ -130,10 +130,35 @@ def test_a147_digests_that_are_none(claims: Any) -> None:
         disclosure(1, "name", "x"),
         disclosure("salt", 1, "x"),
         disclosure(b'{"salt": 1}'),
+        disclosure(b"[]"),
+        disclosure(b'"ab"'),
+        disclosure(b'"abc"'),
     ],
 )
 def test_a147_a_disclosure_that_is_none(hidden: str) -> None:
     assert refused({"_sd": [jws.digest(hidden)]}, hidden) is Reason.DISCLOSURE
+    assert refused({"a": [{"...": jws.digest(hidden)}]}, hidden) is Reason.DISCLOSURE
+
+
+def test_elements_of_an_array_may_be_anything() -> None:
+    hidden = disclosure("salt", {"n": 1})
+    claims = {"a": [{"...": jws.digest(hidden)}, {"n": 2}]}
+    assert sd_jwt.disclose(claims, (hidden,)) == {"a": [{"n": 1}, {"n": 2}]}
+
+
+def test_a147_disclosures_and_presentations_have_a_largest_size(scene: Scene) -> None:
+    person = {**PERSON, **{f"claim{number}": number for number in range(60)}}
+    credential = scene.credential(person=person)
+    names = list(person)
+    assert scene.complete(scene.answer(scene.present(credential, reveal=names[:64])))
+    text = scene.present(credential, reveal=names[:65])
+    assert scene.refused_presentation(text) is Reason.DISCLOSURE
+    with pytest.raises(ProofRejected) as caught:
+        sd_jwt.split("~" * sd_jwt.LIMIT + "~")
+    assert caught.value.reason is Reason.PROOF_MALFORMED
+    with pytest.raises(ProofRejected) as caught:
+        sd_jwt.split("a~" + "b" * sd_jwt.LIMIT)
+    assert caught.value.reason is Reason.PROOF_MALFORMED
 
 
 def test_a147_nesting_has_an_end() -> None:

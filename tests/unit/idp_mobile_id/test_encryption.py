@@ -25,7 +25,7 @@ def respelt(answer: dict[str, str], **header: Any) -> dict[str, str]:
     return {"response": f"{jws.encode(jws.dump(spoilt))}.{rest}"}
 
 
-def sealed(private: Any, header: Any) -> str:
+def sealed(private: Any, header: Any, iv: bytes = bytes(12)) -> str:
     """A right JWE with more members in its header than any library would write."""
     sender = new_key()
     good = {
@@ -41,10 +41,8 @@ def sealed(private: Any, header: Any) -> str:
     secret = sender.exchange(ec.ECDH(), theirs)
     info = b"\0\0\0\x07A256GCM" + bytes(8) + (256).to_bytes(4, "big")
     key = sha256(b"\0\0\0\x01" + secret + info).digest()  # RFC 7518 §4.6.2, one round
-    text = AESGCM(key).encrypt(bytes(12), b"{}", first.encode())
-    return ".".join(
-        [first, "", jws.encode(bytes(12)), jws.encode(text[:-16]), jws.encode(text[-16:])]
-    )
+    text = AESGCM(key).encrypt(iv, b"{}", first.encode())
+    return ".".join([first, "", *(jws.encode(part) for part in (iv, text[:-16], text[-16:]))])
 
 
 def test_a153_an_unencrypted_answer(scene: Scene) -> None:
@@ -155,6 +153,17 @@ def test_a103_a_tag_that_could_be_guessed(scene: Scene, length: int) -> None:
     assert scene.refused(answer) is Reason.PROOF_DECRYPTION
 
 
+def test_a103_parts_of_another_length(scene: Scene) -> None:
+    private = scene.state["key"]
+    assert scene.refused({"response": sealed(private, {}, bytes(16))}) is Reason.PROOF_DECRYPTION
+    *first, text, tag = scene.answer()["response"].split(".")
+    whole = jws.decode(text) + jws.decode(tag)
+    for length in (15, 17):  # the same bytes, parted elsewhere
+        parts = [jws.encode(whole[:-length]), jws.encode(whole[-length:])]
+        answer = {"response": ".".join([*first, *parts])}
+        assert scene.refused(answer) is Reason.PROOF_DECRYPTION
+
+
 @pytest.mark.parametrize("name", ["crit", "jku", "x5u", "jwk", "x5c"])
 def test_a101_headers_that_bring_keys(scene: Scene, name: str) -> None:
     key = OctKey.generate_key(256)
@@ -173,6 +182,8 @@ def test_a103_a_header_beyond_its_size(scene: Scene) -> None:
     assert ours.decrypt(sealed(private, {"ballast": "x" * 4000}), private) == b"{}"
     with pytest.raises(ProofRejected):
         ours.decrypt(sealed(private, {"ballast": "x" * 8192}), private)
+    assert scene.complete(scene.answer(header={"apv": "A" * 700}))
+    assert scene.refused(scene.answer(header={"apv": "A" * 1028})) is Reason.PROOF_DECRYPTION
 
 
 def test_a103_one_error_for_everything(scene: Scene) -> None:

@@ -118,7 +118,18 @@ def test_a152_an_index_that_is_none(scene: Scene, index: Any) -> None:
 
 @pytest.mark.parametrize(
     "uri",
-    ["", None, 1, "x" * 2049, "https://한글", "file:///etc/passwd", "http://[", "https://", "x"],
+    [
+        "",
+        None,
+        1,
+        "https://a/" + "x" * 2048,
+        "ftp://a/1",
+        "https://한글",
+        "file:///etc/passwd",
+        "http://[",
+        "https://",
+        "x",
+    ],
 )
 def test_a152_an_address_that_is_none(uri: Any) -> None:
     with pytest.raises(ProofRejected) as caught:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA224
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from idp.events import Reason
 from tests.fakes import jws
-from tests.fakes.certificates import EARLY, LATE, SIGNING, Authority, Signer, new_key
+from tests.fakes.certificates import AUTHORITY, EARLY, LATE, SIGNING, Authority, Signer, new_key
 from tests.unit.idp_mobile_id.scene import BASE_URL, FOREIGN, Scene
 
 
@@ -108,7 +108,9 @@ def test_a149_a_leaf_for_another_issuer(scene: Scene) -> None:
         assert refused(scene, leaf) is Reason.ISSUER_CHAIN
 
 
-@pytest.mark.parametrize("iss", ["https://stranger.example", f"{BASE_URL}/", "", None, 1, jws.DROP])
+@pytest.mark.parametrize(
+    "iss", ["https://stranger.example", f"{BASE_URL}/", "", None, 1, [], {}, jws.DROP]
+)
 def test_a149_an_issuer_nobody_trusts(scene: Scene, iss: Any) -> None:
     assert scene.refused_credential(claims={"iss": iss}) is Reason.ISSUER_UNTRUSTED
 
@@ -234,3 +236,39 @@ def test_a149_a_certificate_without_names(scene: Scene) -> None:
 def test_a149_a_hash_that_is_not_of_the_strong_ones(scene: Scene) -> None:
     leaf = scene.own.root.leaf(BASE_URL, hashed=SHA224())
     assert refused(scene, leaf) is Reason.ISSUER_CHAIN
+
+
+def test_certificates_may_be_silent_about_usage_but_not_about_authority(scene: Scene) -> None:
+    assert accepted(scene, scene.own.root.leaf(BASE_URL, ca=None, usage=None))
+    assert accepted(scene, scene.own.root.authority(usage=None).leaf(BASE_URL))
+    issuing = scene.own.root.leaf(BASE_URL, usage=AUTHORITY)  # an end entity, says its ca: false
+    below = Authority(issuing.key, issuing.certificate, issuing.chain)
+    assert refused(scene, below.leaf(BASE_URL)) is Reason.ISSUER_CHAIN
+
+
+def test_a_use_of_its_own_is_no_foreign_use(scene: Scene) -> None:
+    mobile_id_signing = ObjectIdentifier("1.0.18013.5.1.2")
+    assert accepted(scene, scene.own.root.leaf(BASE_URL, extended_usage=(mobile_id_signing,)))
+
+
+def test_a149_an_intermediate_root_in_the_chain(scene: Scene) -> None:
+    between = scene.own.root.authority()
+    roots = (scene.own.root.der, between.der)
+    scene.kit = replace(scene.kit, trust_anchors=lambda _use: roots)
+    scene.method = scene.open()
+    signer = between.leaf(BASE_URL)
+    assert refused(scene, signer) is Reason.ISSUER_CHAIN
+    assert accepted(scene, Signer(signer.key, signer.chain[:1]))
+
+
+def test_a149_a_leaf_with_its_issuers_name(scene: Scene) -> None:
+    assert refused(scene, scene.own.root.leaf(BASE_URL, name="Test root")) is Reason.ISSUER_CHAIN
+
+
+def test_keys_of_other_kinds(scene: Scene) -> None:
+    edwards = scene.own.root.authority(key=ed25519.Ed25519PrivateKey.generate())
+    assert accepted(scene, edwards.leaf(BASE_URL, hashed=None))
+    unknown = scene.own.root.authority(key=ed448.Ed448PrivateKey.generate())
+    assert refused(scene, unknown.leaf(BASE_URL, hashed=None)) is Reason.ISSUER_CHAIN
+    leaf = scene.own.root.leaf(BASE_URL, key=rsa.generate_private_key(65537, 2048))
+    assert refused(scene, leaf, key=new_key()) is Reason.ISSUER_CHAIN
