@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from idp.contracts import State
+from idp.contracts import State, Use
 from idp.events import Reason
 from idp.login import Failed, Finished, Started
+from tests.fakes.jws import decode
 from tests.unit.oidc.scene import ACR_1, KIM, Asked, Registered, World, sent_back
 
 ANSWERED = 303
@@ -361,3 +362,20 @@ def test_hint_of_another_client_is_refused(
 ) -> None:
     world.sign_in(browser)
     assert error_of(browser, Asked(mail), id_token_hint=hints["other"]) == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"iss": "https://other.example"}, {"aud": ["mail"]}, {"sub": 7}, {"exp": "1"}]
+)
+def test_hint_with_our_signature_and_other_content(
+    world: World,
+    browser: FlaskClient,
+    mail: Registered,
+    hints: dict[str, str],
+    changed: dict[str, object],
+) -> None:
+    """Our keys sign for one issuer today; the rule must not rest on that."""
+    claims = {**json.loads(decode(hints["hong"].split(".")[1])), **changed}
+    hint = world.parts.keys.sign(claims, "JWT", Use.OIDC)
+    world.sign_in(browser)
+    assert error_of(browser, Asked(mail), id_token_hint=hint) == "invalid_request"
