@@ -188,7 +188,7 @@ def test_a149_a_key_that_may_not_sign(scene: Scene) -> None:
 def test_a149_a_leaf_that_issues(scene: Scene) -> None:
     ordinary = scene.own.root.leaf(BASE_URL)
     made = Authority(ordinary.key, ordinary.certificate, ordinary.chain)
-    assert refused(scene, made.leaf(BASE_URL)) is Reason.ISSUER_CHAIN
+    assert refused(scene, made.leaf(BASE_URL, name="below")) is Reason.ISSUER_CHAIN
     silent = scene.own.root.authority(ca=None)
     assert refused(scene, silent.leaf(BASE_URL)) is Reason.ISSUER_CHAIN
 
@@ -243,7 +243,7 @@ def test_certificates_may_be_silent_about_usage_but_not_about_authority(scene: S
     assert accepted(scene, scene.own.root.authority(usage=None).leaf(BASE_URL))
     issuing = scene.own.root.leaf(BASE_URL, usage=AUTHORITY)  # an end entity, says its ca: false
     below = Authority(issuing.key, issuing.certificate, issuing.chain)
-    assert refused(scene, below.leaf(BASE_URL)) is Reason.ISSUER_CHAIN
+    assert refused(scene, below.leaf(BASE_URL, name="below")) is Reason.ISSUER_CHAIN
 
 
 def test_a_use_of_its_own_is_no_foreign_use(scene: Scene) -> None:
