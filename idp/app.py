@@ -73,6 +73,7 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
             keys.secret("client-secrets"),
             now,
             loopback=settings.environment == "demo",
+            algorithms=settings.keys.algorithms,
         ),
         logins=Logins(short, now, settings.lifetimes.login_s),
         kit=kit,

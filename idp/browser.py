@@ -7,6 +7,7 @@ to a browser and means no one is signed in; `gongmu-session` is new at every aut
 
 import hmac
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from flask import Response, g, request
 
@@ -33,6 +34,12 @@ def see_other(location: str) -> Response:
     response.headers["Location"] = location
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def allow_form_target(address: str) -> None:
+    """Let a form of this page end at a relying party's origin (CSP form-action follows redirects)."""
+    parts = urlsplit(address)
+    g.form_target = f"{parts.scheme}://{parts.netloc}"
 
 
 def browser_secret() -> str:

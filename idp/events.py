@@ -32,6 +32,7 @@ class Kind(StrEnum):
     CONSENT_REFUSED = "consent:grant:refused"
     TOKEN_ISSUED = "token:issue:accepted"  # noqa: S105
     TOKEN_REFUSED = "token:issue:refused"  # noqa: S105
+    GRANT_ENDED = "token:grant:ended"
     CODE_REPLAYED = "token:code:replayed"
     REFRESH_REUSED = "token:refresh:reused"
     TOKEN_REJECTED = "token:use:refused"  # noqa: S105

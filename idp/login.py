@@ -44,6 +44,7 @@ class AuthorizationRequest:
     acr_values: tuple[str, ...] = ()
     login_hint: str = ""
     ui_locales: tuple[str, ...] = ()
+    hint_sub: str = ""  # the `sub` that a genuine id_token_hint named
 
 
 @dataclass(frozen=True, slots=True)

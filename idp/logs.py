@@ -7,11 +7,21 @@ request or a query; should a field still be named like a secret, its value is no
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 _SECRET = ("secret", "password", "token", "cookie", "authorization", "code_verifier", "tx_code")
+
+
+class _StandardError:
+    """Whatever standard error is when a line is written: a test or a supervisor may have changed it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure(level: str) -> None:
@@ -27,10 +37,10 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast("TextIO", _StandardError()))
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 

@@ -7,7 +7,7 @@ changed; the routes compare strings and look nothing up but this register.
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import randomness
+from idp import claims, randomness
 from idp.errors import ConfError, Problem
 from idp.events import Event, Kind
 from idp.journal import Journal
-from idp.registration import problems_of
+from idp.registration import ID_TOKEN_ALGORITHMS, problems_of
 from idp.store.sql import transaction
 from idp.store.tables import relying_parties as table
 
@@ -68,8 +68,8 @@ _ADAPTER: TypeAdapter[RelyingParty] = TypeAdapter(RelyingParty)
 class RelyingParties:
     """The register. Secrets are kept as HMAC-SHA256 under a sealed key, compared in constant time.
 
-    `loopback` says whether http redirect URIs on loopback hosts may be registered (the demo). Every
-    method raises OutsideError when SQL is away.
+    `loopback` says whether http redirect URIs on loopback hosts may be registered (the demo), and
+    `algorithms` which signing keys there are. Every method raises OutsideError when SQL is away.
     """
 
     def __init__(
@@ -80,12 +80,14 @@ class RelyingParties:
         now: Callable[[], datetime],
         *,
         loopback: bool = False,
+        algorithms: Collection[str] = ID_TOKEN_ALGORITHMS,
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._secret_key = secret_key
         self._now = now
         self._loopback = loopback
+        self._algorithms = algorithms
         self._cache: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
         self._lock = Lock()
 
@@ -164,8 +166,14 @@ class RelyingParties:
             _problem(party.client_id, *problem)
             for problem in problems_of(_settings(party), loopback=self._loopback)
         ]
+        algorithm = party.id_token_signed_response_alg
+        if algorithm not in self._algorithms:
+            allowed = ", ".join(self._algorithms)
+            fault = ("id_token_signed_response_alg", algorithm, allowed)
+            problems.append(_problem(party.client_id, *fault))
         if problems:
             raise ConfError(problems)
+        claims.parse_mapping(party.claims)
 
     def _mac(self, client_id: str, secret: str) -> str:
         return hmac.new(self._secret_key, f"{client_id}\n{secret}".encode(), "sha256").hexdigest()

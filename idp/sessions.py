@@ -17,6 +17,7 @@ from sqlalchemy import (
 
 from idp import randomness
 from idp.conf import Lifetimes
+from idp.cutoff import gate, must_be_live
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.login import Bound, digest
@@ -70,11 +71,18 @@ class Sessions:
         self._now = now
 
     def start(self, login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> str:
-        """A new session with its event in one transaction; gives the cookie's value."""
+        """A new session with its event in one transaction; gives the cookie's value.
+
+        AccessDenied when the mobile ID is not live any more or a cut-off was written since the proof.
+        """
         now = self._now()
         cookie = randomness.token(32)
         ticket = login.ticket
         with transaction(self._engine) as connection:
+            # Asked here once more: what was suspended or reported since the proof opens nothing.
+            if login.proof.credential:
+                must_be_live(connection, login.proof.credential)
+            gate(connection, login.person.subject, login.proof.at)
             connection.execute(
                 insert(sessions).values(
                     id=session_id,
@@ -198,14 +206,27 @@ class Sessions:
         return _grant(row), _session(row, "sessions_")
 
     def end_grant(self, grant_id: str, reason: Reason) -> bool:
-        """End one grant (reuse, replay, revocation); false when it had ended before."""
+        """End one grant (reuse, replay, revocation) with its event; false when it had ended before."""
         with transaction(self._engine) as connection:
-            done = connection.execute(
+            row = connection.execute(
                 update(grants)
                 .where(grants.c.id == grant_id, grants.c.ended_at.is_(None))
                 .values(ended_at=self._now(), end_reason=reason.value)
+                .returning(grants.c.subject, grants.c.session, grants.c.client_id)
+            ).one_or_none()
+            if row is None:
+                return False
+            self._journal.record(
+                connection,
+                Event(
+                    Kind.GRANT_ENDED,
+                    reason=reason,
+                    subject=row.subject,
+                    session=row.session,
+                    relying_party=row.client_id,
+                ),
             )
-        return done.rowcount == 1
+        return True
 
     def _live(self, *, idle: bool = True) -> list[Any]:
         now = self._now()

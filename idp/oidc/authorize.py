@@ -4,6 +4,7 @@ GET  ?client_id=...   a new request   -> a code (session and consent are there),
 GET  ?login=<id>      back from login -> the code, the consent page, or what stands in its way
 """
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
@@ -47,21 +48,21 @@ def authorize() -> Response:
 
 def _begin(given: Parameters, party: RelyingParty, way: WayBack) -> Response:
     asked = checks.check(given, party, way)
-    wanted_sub = hints.wanted_sub(given, party, asked)
+    asked = replace(asked, hint_sub=hints.wanted_sub(given, party, asked))
     if request.method == "POST" and not _cookies_came():
         return _by_get(given)
     _refuse_constant_challenge(asked)
     session = browser.current_session()
     required = checks.required_acr(asked, party)
-    lacks = fitness.lack(session, asked, party, required, wanted_sub)
+    lacks = fitness.lack(session, asked, party, required)
     if "none" in asked.prompt:
         return _silently(asked, session, party, way, lacks)
     if session is None or lacks is not Reason.NONE:
-        return _to_login(asked, required, wanted_sub)
+        return _to_login(asked, required)
     official = gate.admit_browser(session, party)
     if not consent.is_needed(asked, session, party):
         return codes.issue(asked, session, way)
-    login = _start(asked, required, wanted_sub)
+    login = _start(asked, required)
     state = Finished(ticket=login.ticket, wire=None, session=session.id)
     services().logins.put(state)
     return consent.page(login.ticket.id, asked, party, official)
@@ -114,13 +115,12 @@ def _after_login(found: Ready) -> Response:
     return codes.issue_once(found.stored, found.state, found.session, found.way)
 
 
-def _to_login(asked: AuthorizationRequest, required_acr: str, wanted_sub: str) -> Response:
-    return browser.see_other(f"/login/{_start(asked, required_acr, wanted_sub).ticket.id}")
+def _to_login(asked: AuthorizationRequest, required_acr: str) -> Response:
+    return browser.see_other(f"/login/{_start(asked, required_acr).ticket.id}")
 
 
-def _start(asked: AuthorizationRequest, required_acr: str, wanted_sub: str) -> Started:
-    """A login that holds the request. The wanted `sub` is kept first: without it, no login."""
-    hints.keep(asked, wanted_sub)
+def _start(asked: AuthorizationRequest, required_acr: str) -> Started:
+    """A login that holds the request."""
     return services().logins.start(
         asked,
         browser.browser_hash(),

@@ -34,7 +34,7 @@ def page(
     login_id: str, asked: AuthorizationRequest, party: RelyingParty, who: Official
 ) -> Response:
     """The page that asks."""
-    way_back.allow_form_target(asked.redirect_uri)
+    browser.allow_form_target(asked.redirect_uri)
     locale = get_locale()
     english = locale is not None and locale.language == "en"
     html = render_template(

@@ -15,7 +15,7 @@ from idp.errors import LoginError, RequestError, WrongStep
 from idp.events import Reason
 from idp.login import Finished
 from idp.logins import Stored
-from idp.oidc import fitness, gate, hints, way_back
+from idp.oidc import fitness, gate, way_back
 from idp.oidc.way_back import WayBack
 from idp.relying_parties import RelyingParty
 from idp.sessions import Session
@@ -56,7 +56,6 @@ def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
                 ticket.request,
                 party,
                 ticket.required_acr,
-                hints.kept(ticket.request),
                 asked_at=ticket.created_at,
             )
         )

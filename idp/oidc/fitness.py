@@ -21,7 +21,6 @@ def lack(
     request: AuthorizationRequest,
     party: RelyingParty,
     required_acr: str,
-    wanted_sub: str,
     asked_at: datetime | None = None,
 ) -> Reason:
     """What a session lacks for a request; Reason.NONE when it will do.
@@ -31,7 +30,7 @@ def lack(
     """
     if session is None:
         return Reason.LOGIN_REQUIRED
-    if wanted_sub and sub_of(party, session.subject) != wanted_sub:
+    if request.hint_sub and sub_of(party, session.subject) != request.hint_sub:
         return Reason.ID_TOKEN_HINT
     if not _is_fresh(session, request, asked_at):
         return Reason.LOGIN_REQUIRED

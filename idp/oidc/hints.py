@@ -4,7 +4,6 @@ It proves nothing about who is here. It may only narrow: the session, or the log
 of that person, or the relying party is told so.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 from idp import jws
@@ -18,7 +17,6 @@ from idp.services import services
 
 ID_TOKEN_TYP = "JWT"  # noqa: S105 - a type of token; access tokens have another, so none passes here
 RULES = jws.Rules(frozenset(ID_TOKEN_ALGORITHMS), frozenset({ID_TOKEN_TYP.lower()}))
-_KEPT_S = 3600  # longer than a person will take with any number of new QRs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +53,6 @@ def wanted_sub(parameters: Parameters, party: RelyingParty, request: Authorizati
     if hint.client_id != party.client_id:
         raise _unusable(request)
     return hint.sub
-
-
-def keep(request: AuthorizationRequest, sub: str) -> None:
-    """Remember the wanted `sub` beside the request, for the login that now begins."""
-    if sub:
-        services().short.put(_key(request), sub, _KEPT_S)
-
-
-def kept(request: AuthorizationRequest) -> str:
-    """The `sub` this request wanted, "" when it wanted nobody in particular."""
-    return services().short.get(_key(request)) or ""
-
-
-def _key(request: AuthorizationRequest) -> str:
-    return f"hint:{hashlib.sha256(repr(request).encode()).hexdigest()}"
 
 
 def _unusable(request: AuthorizationRequest) -> Exception:

@@ -13,7 +13,7 @@ from idp.oidc import hints, parameters
 from idp.oidc.hints import IdTokenHint
 from idp.oidc.parameters import Parameters
 from idp.oidc.subjects import sub_of
-from idp.oidc.way_back import MAX_STATE, allow_form_target
+from idp.oidc.way_back import MAX_STATE
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
@@ -96,7 +96,7 @@ def _return_uri(given: Parameters, party: RelyingParty | None) -> str:
 
 def _confirm(asked: _Asked) -> Response:
     if asked.return_url:
-        allow_form_target(asked.return_url)
+        browser.allow_form_target(asked.return_url)
     return _page(render_template("logout_confirm.html", fields=asked.fields))
 
 

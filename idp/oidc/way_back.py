@@ -6,9 +6,9 @@ of ours. After that, every answer, good or bad, goes back with `iss` (RFC 9207 Â
 """
 
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from flask import Response, g, make_response, render_template
+from flask import Response, make_response, render_template
 
 from idp import browser
 from idp.errors import RequestError
@@ -53,7 +53,7 @@ def answer(way: WayBack, fields: dict[str, str]) -> Response:
     state = {} if way.state is None else {"state": way.state}
     fields = {**fields, **state, "iss": services().settings.issuer}
     if way.response_mode == "form_post":
-        allow_form_target(way.redirect_uri)
+        browser.allow_form_target(way.redirect_uri)
         html = render_template("form_post.html", action=way.redirect_uri, fields=fields)
         response = make_response(html)
         response.headers["Cache-Control"] = "no-store"
@@ -84,12 +84,6 @@ def refusal(way: WayBack, party: RelyingParty, error: RequestError, journey: str
 def refused(code: str, public: str, reason: Reason = Reason.BAD_REQUEST) -> RequestError:
     """An error that goes back to the relying party; only to be raised once the way back is known."""
     return RequestError(code, public, reason=reason, may_redirect=True)
-
-
-def allow_form_target(address: str) -> None:
-    """Let a form of this page end at that origin (CSP form-action also follows redirects)."""
-    parts = urlsplit(address)
-    g.form_target = f"{parts.scheme}://{parts.netloc}"
 
 
 def _known_client(parameters: Parameters) -> RelyingParty:

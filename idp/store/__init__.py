@@ -5,7 +5,7 @@ Redis keys (every key has one hash tag, so a Cluster may be used; all expire by 
     login:{<login id>}        state of a login (login.py)                      lifetimes.login_s
     handle:{<handle>}         login id of a handle in a QR                     lifetimes.login_s
     code:{<sha256 of code>}   authorization grant, taken once, then remembered lifetimes.code_s
-    family:{<family id>}      current refresh token of a family (oidc/refresh) lifetimes.refresh_idle_s
+    family:{<grant id>}       digests of a family's tokens (oidc/refresh.py)    lifetimes.refresh_total_s
     jti:{<client>:<jti>}      client assertion ids seen                        their own exp
     challenge:{<client>}<h>   PKCE challenges seen (A-026)                     600 s
     rate:{<what>}             counters

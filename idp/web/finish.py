@@ -65,8 +65,9 @@ def complete(stored: Stored, bound: Bound) -> Response:
     try:
         amr = tuple(sorted(bound.proof.amr))
         browser.set_session_cookie(parts.sessions.start(bound, session_id, acr, amr))
-    except OutsideError:
-        parts.logins.change(stored, fail(stored.state, Reason.OUTSIDE))
+    except (AccessDenied, OutsideError) as error:
+        error.journey, error.relying_party = ticket.journey, ticket.relying_party
+        parts.logins.change(stored, fail(stored.state, error.reason))
         raise
     return browser.see_other(f"/oauth/authorize?login={ticket.id}")
 

@@ -1,7 +1,5 @@
 """What every request and every answer passes: limits (E7) and headers (A-133)."""
 
-from urllib.parse import urlsplit
-
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
@@ -21,12 +19,6 @@ def init_app(app: Flask) -> None:
     app.config["MAX_FORM_PARTS"] = MAX_PARAMETERS
     app.before_request(_limits)
     app.after_request(_headers)
-
-
-def allow_form_target(address: str) -> None:
-    """Let a form of this page end at a relying party's origin (CSP form-action follows redirects)."""
-    parts = urlsplit(address)
-    g.form_target = f"{parts.scheme}://{parts.netloc}"
 
 
 def _limits() -> None:

@@ -30,7 +30,7 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish, guard, qr_page
+from idp.web import finish, qr_page
 
 blueprint = Blueprint("login", __name__)
 NO_JS_REFRESH_S = 5
@@ -151,7 +151,7 @@ def _again(stored: Stored) -> Response:
 
 
 def _towards_party(stored: Stored) -> Response:
-    guard.allow_form_target(stored.state.ticket.request.redirect_uri)
+    browser.allow_form_target(stored.state.ticket.request.redirect_uri)
     return browser.see_other(f"/oauth/authorize?login={stored.state.ticket.id}")
 
 
@@ -223,7 +223,7 @@ def _return_code_page(state: Proved, *, error: bool = False) -> Response:
 
 def _page(template: str, state: LoginState, **values: Any) -> Response:
     party = finish.party_of(state.ticket)
-    guard.allow_form_target(state.ticket.request.redirect_uri)
+    browser.allow_form_target(state.ticket.request.redirect_uri)
     g.ui_locales = state.ticket.request.ui_locales
     return make_response(
         render_template(

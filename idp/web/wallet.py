@@ -191,9 +191,7 @@ def _redirect_uri(wire: Wire) -> Response:
 def _declined(stored: Stored, state: Waiting) -> Response:
     services().logins.change(stored, fail(state, Reason.DECLINED))
     _record(state, Kind.PROOF_DECLINED, Reason.DECLINED)
-    response = jsonify({})
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _redirect_uri(state.wire)
 
 
 def _count_rejection(

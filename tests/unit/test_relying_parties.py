@@ -329,3 +329,19 @@ def test_every_fault_at_once(register: RelyingParties) -> None:
         "scope",
         "minimum_acr",
     }
+
+
+def test_a_claims_mapping_that_would_fail_later_is_refused_at_once(
+    register: RelyingParties,
+) -> None:
+    party = replace(GOOD, claims={"sub": {"rule": "constant", "value": "x"}})
+    with pytest.raises(ConfError):
+        register.add(party, "test")
+
+
+def test_an_algorithm_without_a_key_is_refused(register: RelyingParties) -> None:
+    strict = RelyingParties(
+        register._engine, register._journal, b"k" * 32, register._now, algorithms=("ES256",)
+    )
+    with pytest.raises(ConfError):
+        strict.add(replace(GOOD, id_token_signed_response_alg="RS256"), "test")
