@@ -147,7 +147,7 @@ def _object(value: Mapping[str, Any], work: _Work, depth: int) -> dict[str, Any]
         if found is None:
             continue
         name = found[1]
-        if name in value or name in result or (depth == 0 and name in _NEVER_DISCLOSED):
+        if name in result or (depth == 0 and name in _NEVER_DISCLOSED):
             jose.reject(Reason.DISCLOSURE, "a disclosure over a claim that stands")
         result[name] = _value(found[2], work, depth + 1)
     return result

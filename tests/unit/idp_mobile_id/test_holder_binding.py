@@ -164,8 +164,10 @@ def test_a146_a_time_that_is_none(scene: Scene, iat: Any) -> None:
 
 
 def test_a146_an_expired_key_binding(scene: Scene) -> None:
-    text = scene.present(claims={"exp": int(scene.now.timestamp())})
+    now = int(scene.now.timestamp())
+    text = scene.present(claims={"exp": now})
     assert scene.refused_presentation(text) is Reason.HOLDER_TIME
+    assert scene.complete(scene.answer(scene.present(claims={"exp": now + 1})))
 
 
 def test_a_wrong_state_refuses_even_a_good_presentation(scene: Scene) -> None:
