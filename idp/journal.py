@@ -45,6 +45,7 @@ class Journal:
                 "writer_id": self.writer_id,
                 "seq": seq,
                 "at": at.isoformat(),
+                "outcome": event.outcome,
                 **_fields(event),
             }
         )
