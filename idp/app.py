@@ -39,10 +39,10 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
     Raises ConfError when a table names a part that is not installed.
     """
     engine = open_engine(settings.stores)
-    short = _open_short(settings)
     journal = Journal(engine, now)
     keys = KeyRing(engine, journal, settings, now)
     keys.ensure()
+    short = _open_short(settings, keys.secret("short-lived"))
     fetcher = Fetcher(settings.issuer)
     kit = Kit(
         base_url=settings.issuer,
@@ -108,12 +108,12 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
     return app
 
 
-def _open_short(settings: Settings) -> RedisShort:
+def _open_short(settings: Settings, secret: bytes) -> RedisShort:
     stores = settings.stores
     password = (
         stores.redis_password_file.read_text().strip() if stores.redis_password_file else None
     )
-    return open_short(stores.redis_url, password, stores.timeout_s)
+    return open_short(stores.redis_url, password, stores.timeout_s, secret)
 
 
 def _replace(kit: Kit, **changes: Any) -> Kit:

@@ -22,7 +22,6 @@ from idp.oidc import (
     consent,
     discovery,
     logout,
-    replay,
     token,
     token_checks,
     userinfo,
@@ -34,5 +33,4 @@ def create_blueprint() -> Blueprint:
     blueprint = Blueprint("oidc", __name__)
     for part in (authorize, consent, token, token_checks, userinfo, discovery, logout):
         blueprint.register_blueprint(part.blueprint)
-    blueprint.before_request(replay.begin_to_remember)
     return blueprint

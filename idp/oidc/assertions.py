@@ -1,6 +1,7 @@
 """`private_key_jwt`: a client proves itself with its key (OIDC Core §9, RFC 7523 §3, FAPI 2.0 §5.3.2.1)."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from idp import jws
@@ -23,12 +24,12 @@ def check(assertion: str, party: RelyingParty) -> None:
         raise jws.NotGenuine("iss and sub must be the client")
     if claims.get("aud") != services().settings.issuer:  # 3. for us, as a string only
         raise jws.NotGenuine("aud must be the issuer")
-    issued_at, ttl_s = _times(claims)  # 4. in time
+    expires_at = _expiry(claims)  # 4. in time
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI:  # 5. with an id
         raise jws.NotGenuine("jti")
-    if not replay.is_first(party.client_id, jti, issued_at, ttl_s):  # 6. for the first time
-        raise jws.NotGenuine("spent before, or older than what we remember")
+    if not replay.is_first(party.client_id, jti, expires_at):  # 6. for the first time
+        raise jws.NotGenuine("spent before")
 
 
 def client_of(assertion: str) -> str:
@@ -40,8 +41,8 @@ def client_of(assertion: str) -> str:
     return subject
 
 
-def _times(claims: Mapping[str, Any]) -> tuple[int, int]:
-    """When it was issued, and for how many seconds its id must be remembered."""
+def _expiry(claims: Mapping[str, Any]) -> datetime:
+    """Until when its id must be remembered: clocks of several hosts may differ."""
     now = int(services().now().timestamp())
     expires_at = jws.seconds(claims, "exp")
     if expires_at is None or not now < expires_at <= now + MAX_AHEAD_S:
@@ -49,6 +50,4 @@ def _times(claims: Mapping[str, Any]) -> tuple[int, int]:
     issued_at, not_before = jws.seconds(claims, "iat"), jws.seconds(claims, "nbf")
     if max(issued_at or 0, not_before or 0) > now + SKEW_S:
         raise jws.NotGenuine("iat or nbf is in the future")
-    # Without iat, it may be as old as its exp allows.
-    earliest = issued_at if issued_at is not None else expires_at - MAX_AHEAD_S
-    return earliest, expires_at - now + SKEW_S
+    return datetime.fromtimestamp(expires_at + SKEW_S, UTC)

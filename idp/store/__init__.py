@@ -6,7 +6,6 @@ Redis keys (every key has one hash tag, so a Cluster may be used; all expire by 
     handle:{<handle>}         login id of a handle in a QR                     lifetimes.login_s
     code:{<sha256 of code>}   authorization grant, taken once, then remembered lifetimes.code_s
     family:{<grant id>}       digests of a family's tokens (oidc/refresh.py)    lifetimes.refresh_total_s
-    jti:{<client>:<jti>}      client assertion ids seen                        their own exp
     challenge:{<client>}<h>   PKCE challenges seen (A-026)                     600 s
     rate:{<what>}             counters
     site:{<site>:<key>}       what a site keeps (offers, nonces)               its own

@@ -1,24 +1,27 @@
 """Short-lived values in Redis (or Valkey): few verbs, each one atomic trip, each with a time to live.
 
-A Redis primary has an identity, its `run_id`. Values carry the identity they were written under
-and read as absent on another primary: after a flush, restart or failover nothing that was spent
-can be spent again (design section 3). Redis away means no new login: every verb raises OutsideError.
+A value is stored as `<primary>|<mac>|<value>`. `primary` is the identity of the Redis primary it was
+written on (`redis_client.py`): on another one it reads as absent, so that after a restart, a failover
+that lost writes or with two primaries nothing that was spent can be spent again (design section 3).
+`mac` is keyed and covers the key as well: who can write to Redis can make nothing that we would
+believe, and move nothing to another place (A-271). Redis away means no new login: every verb raises
+OutsideError.
 """
 
 import hashlib
-import threading
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+import hmac
+from base64 import urlsafe_b64encode
+from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+import structlog
 
+from idp import randomness
 from idp.contracts import Taken
-from idp.errors import OutsideError
+from idp.store.redis_client import Ask, Client, Command, open_client
 
-T = TypeVar("T")
-_MARK = "!"  # in front of a value that has been taken and is remembered
+_log = structlog.get_logger("gongmu.short")
+_MAC_CHARACTERS = 22  # 16 octets
 
 # KEYS[1]; ARGV: own primary, seconds to remember (0: delete). -> {value, first} or nil
 _TAKE = """
@@ -55,73 +58,86 @@ class _Script:
         self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
+_TAKE_SCRIPT, _REPLACE_SCRIPT, _COUNT_SCRIPT = _Script(_TAKE), _Script(_REPLACE), _Script(_COUNT)
+
+
 class RedisShort:
     """`contracts.Short` on Redis. One instance per process; safe for threads."""
 
-    def __init__(self, client: "redis.Redis", prefix: str = "") -> None:
+    def __init__(self, client: Client, secret: bytes, prefix: str = "") -> None:
         self._client = client
+        self._secret = secret
         self._prefix = prefix
-        self._take, self._replace, self._count = _Script(_TAKE), _Script(_REPLACE), _Script(_COUNT)
 
     def namespace(self, name: str) -> "RedisShort":
         """The same store for one site: its keys are `site:{name:key}`."""
-        return RedisShort(self._client, f"{name}:")
+        return RedisShort(self._client, self._secret, f"{name}:")
 
     def put(self, key: str, value: str, ttl_s: int) -> None:
         """Write, whatever stood there."""
-        self._call(lambda primary: self._client.set(self._key(key), primary + value, ex=ttl_s))
+        self._set(key, value, ttl_s)
 
     def put_new(self, key: str, value: str, ttl_s: int) -> bool:
         """Write only when absent; true for exactly one caller."""
-        return bool(
-            self._call(
-                lambda primary: self._client.set(self._key(key), primary + value, ex=ttl_s, nx=True)
-            )
-        )
+        return self._set(key, value, ttl_s, "NX") is not None
 
     def get(self, key: str) -> str | None:
-        """What stands there, taken or not written under this primary: None."""
-
-        def read(primary: str) -> str | None:
-            value = cast("str | None", self._client.get(self._key(key)))
-            if value is None or not value.startswith(primary):
-                return None
-            return value[len(primary) :]
-
-        return self._call(read)
+        """What stands there; None when absent, taken, or not written by us under this primary."""
+        name = self._key(key)
+        primary, stored = self._client.exchange(
+            lambda primary, ask: (primary, _readable(ask, name, ("GET", name)))
+        )
+        return self._opened(primary, name, stored)
 
     def take(self, key: str, remember_s: int = 0) -> Taken | None:
         """Use once, atomically; see `contracts.Short.take`."""
+        name = self._key(key)
 
-        def run(primary: str) -> Taken | None:
-            answer = self._eval(self._take, self._key(key), primary, remember_s)
-            if answer is None:
-                return None
-            return Taken(value=answer[0][len(primary) :], first=bool(answer[1]))
+        def work(primary: str, ask: Ask) -> tuple[str, Any]:
+            command = ("EVALSHA", _TAKE_SCRIPT.digest, 1, name, f"{primary}|", remember_s)
+            return primary, _readable(ask, name, command, _TAKE_SCRIPT)
 
-        return self._call(run)
+        primary, answer = self._client.exchange(work)
+        value = None if answer is None else self._opened(primary, name, answer[0])
+        return None if value is None else Taken(value=value, first=bool(answer[1]))
 
     def replace(self, key: str, old: str, new: str) -> bool:
         """Compare and set, keeping the time to live."""
-        return bool(
-            self._call(
-                lambda primary: self._eval(
-                    self._replace, self._key(key), primary + old, primary + new
-                )
-            )
-        )
+        name = self._key(key)
+
+        def work(primary: str, ask: Ask) -> Any:
+            sealed = self._sealed(primary, name, old), self._sealed(primary, name, new)
+            command = ("EVALSHA", _REPLACE_SCRIPT.digest, 1, name, *sealed)
+            return _readable(ask, name, command, _REPLACE_SCRIPT)
+
+        return bool(self._client.exchange(work))
 
     def count(self, key: str, window_s: int) -> int:
         """Count this call in the window that began with the first."""
-        return int(self._call(lambda _: self._eval(self._count, self._key(key), window_s)))
+        name = self._key(key)
+
+        def work(_primary: str, ask: Ask) -> Any:
+            return _run(ask, ("EVALSHA", _COUNT_SCRIPT.digest, 1, name, window_s), _COUNT_SCRIPT)
+
+        return int(self._client.exchange(work))
 
     def delete(self, key: str) -> None:
         """Forget."""
-        self._call(lambda _: self._client.delete(self._key(key)))
+        name = self._key(key)
+        self._client.exchange(lambda _primary, ask: ask(("DEL", name)))
 
     def ping(self) -> None:
         """Does nothing, or raises OutsideError."""
-        self._call(lambda _: self._client.ping())
+        self._client.exchange(lambda _primary, ask: ask(("PING",)))
+
+    def _set(self, key: str, value: str, ttl_s: int, *options: str) -> Any:
+        name = self._key(key)
+
+        def work(primary: str, ask: Ask) -> Any:
+            sealed = self._sealed(primary, name, value)
+            return ask(("SET", name, sealed, "EX", ttl_s, *options))
+
+        return self._client.exchange(work)
 
     def _key(self, key: str) -> str:
         """`kind:{rest}`: one hash tag per key, so that a Cluster may hold it."""
@@ -130,68 +146,52 @@ class RedisShort:
         kind, _, rest = key.partition(":")
         return f"{kind}:{{{rest}}}"
 
-    def _eval(self, script: _Script, key: str, *arguments: str | int) -> Any:
-        try:
-            return self._client.evalsha(script.digest, 1, key, *arguments)
-        except redis.exceptions.NoScriptError:
-            return self._client.eval(script.source, 1, key, *arguments)
+    def _sealed(self, primary: str, name: str, value: str) -> str:
+        return f"{primary}|{self._mac(primary, name, value.encode())}|{value}"
 
-    def _call(self, work: Callable[[str], T]) -> T:
-        try:
-            return work(self._primary())
-        except redis.exceptions.RedisError as error:
-            raise OutsideError("redis", type(error).__name__) from error
+    def _opened(self, primary: str, name: str, stored: Any) -> str | None:
+        """The value in what was stored; None when it is absent, or not as we wrote it."""
+        if stored is None or stored[:1] == b"!":
+            return None
+        if not isinstance(stored, bytes) or not stored.startswith(f"{primary}|".encode()):
+            return None
+        head = len(primary) + 1 + _MAC_CHARACTERS + 1
+        mac, octets = stored[len(primary) + 1 : head - 1], stored[head:]
+        if not hmac.compare_digest(mac, self._mac(primary, name, octets).encode()):
+            _log.error("not_ours", kind=name.partition(":")[0])
+            return None
+        return octets.decode()
 
-    def _primary(self) -> str:
-        identity = cast("_Identity", self._client.connection_pool.connection_kwargs["identity"])
-        if identity.run_id is None:
-            self._client.ping()  # opens a connection, which learns the identity
-        return f"{(identity.run_id or '')[:12]}|"
-
-
-class _Identity:
-    """The run_id of the primary we talk to, learnt anew on every connection."""
-
-    def __init__(self) -> None:
-        self.run_id: str | None = None
-        self._lock = threading.Lock()
-
-    def learn(self, run_id: str) -> None:
-        with self._lock:
-            self.run_id = run_id
+    def _mac(self, primary: str, name: str, octets: bytes) -> str:
+        head = f"{primary}|{len(name)}|{name}|".encode()
+        mac = hmac.digest(self._secret, head + octets, "sha256")[:16]
+        return urlsafe_b64encode(mac).decode()[:_MAC_CHARACTERS]
 
 
-def _connection_class(base: type[Any]) -> type[Any]:
-    """A connection that asks the server who it is, once, when it opens."""
-
-    class Introduced(base):  # type: ignore[misc]
-        def __init__(self, *, identity: _Identity, **keywords: Any) -> None:
-            super().__init__(**keywords)
-            self._identity = identity
-
-        def on_connect(self) -> None:
-            super().on_connect()
-            self.send_command("INFO", "server")
-            text = self.read_response()
-            text = text.decode() if isinstance(text, bytes) else text
-            for line in text.splitlines():
-                if line.startswith("run_id:"):
-                    self._identity.learn(line[7:].strip())
-
-    return Introduced
+def _run(ask: Ask, command: Command, script: _Script) -> Any:
+    try:
+        return ask(command)
+    except redis.exceptions.NoScriptError:
+        return ask(("EVAL", script.source, *command[2:]))
 
 
-def open_short(url: str, password: str | None = None, timeout_s: float = 3.0) -> RedisShort:
-    """A store at `url` (redis://, rediss://, unix://); connects lazily."""
-    pool = redis.ConnectionPool.from_url(
-        url,
-        password=password,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 1),
-        protocol=2,
-    )
-    pool.connection_class = _connection_class(pool.connection_class)
-    pool.connection_kwargs["identity"] = _Identity()
-    return RedisShort(redis.Redis(connection_pool=pool))
+def _readable(ask: Ask, name: str, command: Command, script: _Script | None = None) -> Any:
+    """The answer; None where a value of another type was laid: we only write text."""
+    try:
+        return ask(command) if script is None else _run(ask, command, script)
+    except redis.exceptions.ResponseError as error:
+        if "WRONGTYPE" not in str(error):
+            raise
+        _log.error("not_ours", kind=name.partition(":")[0])
+        return None
+
+
+def open_short(
+    url: str, password: str | None = None, timeout_s: float = 3.0, secret: bytes | None = None
+) -> RedisShort:
+    """A store at `url` (redis://, rediss://, unix://, redis+sentinel://); connects lazily.
+
+    `secret` keys the macs; workers that share it share values. Without one, nobody shares.
+    """
+    client = open_client(url, password, timeout_s)
+    return RedisShort(client, secret or randomness.token(32).encode())

@@ -1,7 +1,8 @@
 """The one way to SQL: an engine with time-outs, and `transaction()` that turns its absence into OutsideError."""
 
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from idp.conf import Stores
 from idp.errors import OutsideError
+from idp.store.breaker import Breaker
+
+_READ_ONLY = "25006"  # a primary that became a standby while we were connected
+_guards: "weakref.WeakKeyDictionary[Engine, _Guard]" = weakref.WeakKeyDictionary()
+
+
+class _Guard:
+    """How long to look for a connection, and whether to look at all."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.breaker = Breaker("sql", timeout_s)
+        self.reach_s = timeout_s / 2  # of a pooled connection, so that a new one still has time
 
 
 def open_engine(stores: Stores) -> Engine:
@@ -21,20 +34,11 @@ def open_engine(stores: Stores) -> Engine:
         url = url.set(password=stores.sql_password_file.read_text().strip())
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, stores.timeout_s)
-    milliseconds = int(stores.timeout_s * 1000)
-    return create_engine(
-        url,
-        pool_size=8,
-        max_overflow=8,
-        pool_timeout=stores.timeout_s,
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": max(1, int(stores.timeout_s)),
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-            " -c timezone=UTC",
-            "tcp_user_timeout": milliseconds,
-        },
-    )
+    from idp.store.postgres import open_postgres
+
+    engine = open_postgres(url, stores)
+    _guards[engine] = _Guard(stores.timeout_s)
+    return engine
 
 
 def _sqlite(url: Any, timeout_s: float) -> Engine:
@@ -59,15 +63,60 @@ def _sqlite(url: Any, timeout_s: float) -> Engine:
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: commits at the end, rolls back on any error. OutsideError when SQL is away."""
+    guard = _guards.get(engine)
+    if guard is not None:
+        guard.breaker.enter()
     try:
-        with engine.begin() as connection:
+        with _connected(engine, guard) as connection, connection.begin():
             yield connection
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise OutsideError("sql", type(error).__name__) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise OutsideError("sql", type(error).__name__) from error
-        raise
+    except (DBAPIError, PoolTimeoutError) as error:
+        if not _is_absence(error):
+            raise
+        if guard is not None and _is_silence(error):
+            guard.breaker.failed()
+        raise OutsideError("sql", _told(error)) from error
+
+
+@contextmanager
+def _connected(engine: Engine, guard: _Guard | None) -> Iterator[Connection]:
+    """A connection that answered just now."""
+    looking: Any = nullcontext()
+    if guard is not None:
+        from idp.store.postgres import reaching
+
+        looking = reaching(guard.reach_s)
+    with looking:
+        connection = engine.connect()
+    if guard is not None:
+        guard.breaker.succeeded()
+    with connection:
+        yield connection
+
+
+def wait_as_long_as_it_takes(connection: Connection) -> None:
+    """For work that is no request: lift our own limit from this connection."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.patience_s = None
+
+
+def _is_absence(error: Exception) -> bool:
+    """Whether the database is away, slow, full, locked or no primary, and not our statement wrong."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state == _READ_ONLY or bool(getattr(error, "connection_invalidated", False))
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether nobody answered: a refusal has a state, and asking again is not in vain."""
+    return isinstance(error, DBAPIError) and not getattr(error.orig, "sqlstate", None)
+
+
+def _told(error: Exception) -> str:
+    """For the log: the class and the state, never the statement with its values."""
+    original = getattr(error, "orig", None)
+    state = getattr(original, "sqlstate", None)
+    return " ".join(filter(None, (type(original or error).__name__, state)))
 
 
 def utc(value: datetime | None) -> datetime | None:

@@ -178,6 +178,14 @@ events = Table(
     Index(None, "subject"),
 )
 
+spent = Table(  # what others made and may be used once (client assertions), until it expires
+    "spent",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", TIME, nullable=False),
+    Index(None, "expires_at"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

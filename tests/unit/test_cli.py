@@ -11,6 +11,7 @@ import pytest
 
 from idp import cli, conf_file, embedded
 from idp.paths import CONF
+from idp.store.migrations import HEAD
 from tests.provider import GONGMU
 
 CONFIGURATION = f"""
@@ -190,8 +191,8 @@ def test_a_database_that_is_away_is_said(gongmu: Command) -> None:
 
 
 def test_db_upgrade_says_what_changed(gongmu: Command) -> None:
-    assert gongmu.json("db", "upgrade") == {"before": "", "now": "0001", "changed": True}
-    assert gongmu.json("db", "upgrade") == {"before": "0001", "now": "0001", "changed": False}
+    assert gongmu.json("db", "upgrade") == {"before": "", "now": HEAD, "changed": True}
+    assert gongmu.json("db", "upgrade") == {"before": HEAD, "now": HEAD, "changed": False}
 
 
 # --- data -----------------------------------------------------------------------------------------

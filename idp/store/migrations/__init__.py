@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from idp.errors import ConfError, Problem
 from idp.paths import MIGRATIONS
-from idp.store.sql import transaction
+from idp.store.sql import transaction, wait_as_long_as_it_takes
 from idp.store.tables import metadata
 
-HEAD = "0001"  # the newest file in versions/
+HEAD = "0002"  # the newest file in versions/
 _LOCK = 0x676F6E676D76
 
 
@@ -28,6 +28,7 @@ def upgrade(engine: Engine) -> tuple[str, str]:
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
             # A long migration is no hung request: the limits of the running provider do not apply.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
+            wait_as_long_as_it_takes(connection)
         before = _revision(connection)
         if before == HEAD:
             return before, before
