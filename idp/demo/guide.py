@@ -4,10 +4,13 @@ import contextlib
 import http.client
 import json
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import httpx
 
 from idp.demo.folder import Place
 from idp.demo.seed import Seeded
@@ -72,15 +75,15 @@ def as_text(place: Place, seeded: Seeded, *, kept: bool) -> str:
         "",
         f"  Gongmu is ready ({milliseconds_since_start() / 1000:.1f} s): {place.issuer}",
         "",
-        "  1. Play the phone: open a PRIVATE window (a second tab would be the same browser)",
-        f"     and go to {place.issuer}/wallet",
-        f"  2. Give {number['name']} a mobile ID:",
-        f"     gongmu --config {place.conf_file} mobile-id offer {number['personnel_number']}",
-        "     Paste the link it prints into the wallet and type the six digits.",
-        f"  3. Play the desk: in a normal window open {place.parties_url}/mail",
-        "     and press the button. A QR appears: give it to the wallet (picture or link), approve,",
-        "     and type the code that the phone shows.",
+        *_phone(place, seeded, number),
+        f"  2. Play the desk: in a normal window open {place.parties_url}/mail",
+        "     and press the button. A QR appears. Copy the address of the button beside it that opens",
+        f"     the mobile ID app, paste it into the private window's {place.issuer}/wallet",
+        "     within ten seconds (the QR changes all the time), and approve.",
+        "  3. The phone shows six digits: type them at the desk. You are in the mailbox.",
         "",
+        "  A mobile ID for somebody else:",
+        f"     {sys.argv[0]} --config {place.conf_file} mobile-id offer NUMBER",
         "  Also there:",
         *(
             f"     {party['url']}"
@@ -100,6 +103,23 @@ def as_text(place: Place, seeded: Seeded, *, kept: bool) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _phone(place: Place, seeded: Seeded, person: dict[str, Any]) -> list[str]:
+    """Where the phone receives its mobile ID; how to offer one by hand when the offer failed."""
+    from idp.demo.offer import first_offer
+
+    play = "  1. Play the phone: open a PRIVATE window (a second tab would be the same browser)"
+    try:
+        link, code = first_offer(place, seeded.automation, person["personnel_number"])
+    except (httpx.HTTPError, OSError):
+        return [play, f"     and go to {place.issuer}/wallet"]
+    return [
+        play,
+        f"     and receive the mobile ID of {person['name']} there (valid for ten minutes):",
+        f"     {link}",
+        f"     Code: {code}",
+    ]
 
 
 def _secrets(seeded: Seeded) -> list[str]:
