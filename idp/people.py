@@ -3,9 +3,10 @@
 import threading
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -26,6 +27,15 @@ _REASONS = {
     State.ON_LEAVE: Reason.PERSON_ON_LEAVE,
     State.NOT_STARTED: Reason.PERSON_NOT_STARTED,
 }
+
+
+@runtime_checkable
+class TellsOrigins(Protocol):
+    """A directory that can say which attributes of an entry it reads an official from."""
+
+    def origins(self) -> Mapping[str, tuple[str, ...]]:
+        """Field of `Official` -> attributes, the first with a value counts."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,18 @@ class People:
             .on_conflict_do_nothing(index_elements=["issuer", "personnel_number"])
         )
         return str(connection.execute(query).scalar_one())
+
+    def known_subjects(self, connection: Connection, personnel_number: str) -> dict[str, str]:
+        """Issuer -> our id, for a number that was seen before. Makes none."""
+        query = select(subjects.c.issuer, subjects.c.id).where(
+            subjects.c.personnel_number == personnel_number
+        )
+        return {row.issuer: row.id for row in connection.execute(query)}
+
+    def origins(self, source: str) -> Mapping[str, tuple[str, ...]]:
+        """Which attributes that source reads each field from; nothing when it does not tell."""
+        directory: object = self._by_name.get(source)
+        return directory.origins() if isinstance(directory, TellsOrigins) else {}
 
     def search(self, text: str, limit: int) -> list[Official]:
         """Over all sources, in their order, at most `limit`."""

@@ -15,7 +15,7 @@ from idp.errors import OutsideError
 from idp_ldap.entry import Entry
 from idp_ldap.filters import And, Equal, EqualDn, Filter, Key, Or, key, matches
 from idp_ldap.names import Dn, is_child, is_under, parse_dn
-from idp_ldap.searching import Answer, Scope
+from idp_ldap.searching import Answer, Scope, Server
 
 MAX_FILE = 256 * 1024 * 1024
 _OUTSIDE_VALUE = re.compile(rb"^[A-Za-z][^:\r\n]*:<", re.MULTILINE)
@@ -71,6 +71,10 @@ class LdifFile:
     def session(self) -> Iterator["LdifSession"]:
         """Searches on the file as it is now. OutsideError when it cannot be read."""
         yield LdifSession(self._name, self._current())
+
+    def servers(self) -> Sequence[Server]:
+        """None: this is a file."""
+        return ()
 
     def _current(self) -> Content:
         with self._lock:

@@ -114,6 +114,11 @@ class Link:
             return Answer(())
         raise OutsideError(self._source, f"search refused with result code {code}")
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The server's certificate (DER); None without TLS."""
+        return self._wire.certificate
+
     def close(self) -> None:
         """Close at once; the server is not waited for."""
         self._connection.strategy.close()

@@ -1,14 +1,14 @@
 """Officials in an LDAP server: sessions on pooled connections, replicas in turn, one deadline for all."""
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from idp.errors import OutsideError
 from idp_ldap.filters import Filter
 from idp_ldap.link import Account, Link, LinkBroken, open_link
 from idp_ldap.pool import Pool
-from idp_ldap.searching import Answer, Scope
+from idp_ldap.searching import Answer, Scope, Server
 from idp_ldap.settings import LdapSettings, read_password
 from idp_ldap.wire import Address, Deadline, OutOfTime, tls_context
 
@@ -45,6 +45,20 @@ class Replicas:
             return link
         raise fault
 
+    def ask_each(self, timeout_s: float) -> list[Server]:
+        """Every server by itself, so that one that would fail the day it is needed is known before."""
+        return [self._ask(address, Deadline.after(timeout_s)) for address in self._addresses]
+
+    def _ask(self, address: Address, deadline: Deadline) -> Server:
+        try:
+            link = open_link(address, self._account, self._context, deadline)
+        except (OutsideError, OutOfTime) as error:
+            return Server(f"{address.host}:{address.port}", None, str(error))
+        try:
+            return Server(f"{address.host}:{address.port}", link.certificate, "")
+        finally:
+            link.close()
+
 
 class RemoteDirectory:
     """Fulfils `Searcher`. Connects at the first question and again after every failure."""
@@ -52,7 +66,8 @@ class RemoteDirectory:
     def __init__(self, settings: LdapSettings) -> None:
         self._source = settings.name
         self._timeout_s = settings.timeout_s
-        self._pool = Pool(settings.name, settings.connections, Replicas(settings).open)
+        self._replicas = Replicas(settings)
+        self._pool = Pool(settings.name, settings.connections, self._replicas.open)
         weakref.finalize(self, self._pool.close)
 
     @contextmanager
@@ -68,6 +83,10 @@ class RemoteDirectory:
                 session.close()
         finally:
             self._pool.leave()
+
+    def servers(self) -> Sequence[Server]:
+        """See `Searcher.servers`."""
+        return self._replicas.ask_each(self._timeout_s)
 
 
 class RemoteSession:

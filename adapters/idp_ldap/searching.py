@@ -1,5 +1,6 @@
 """The one question that a server and a file answer alike: `search(base, filter, attributes)`."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -37,8 +38,21 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server, asked by itself."""
+
+    address: str
+    certificate: bytes | None  # DER, as it showed it; None without TLS or without answer
+    fault: str  # why it cannot be used; "" when the service account was let in
+
+
 class Searcher(Protocol):
     """Where officials are kept."""
+
+    def servers(self) -> Sequence[Server]:
+        """Each server that stands behind this, asked now; nothing for a file."""
+        ...
 
     def session(self) -> AbstractContextManager[Session]:
         """Start searching."""

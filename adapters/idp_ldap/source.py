@@ -1,6 +1,6 @@
 """A directory of officials over anything that answers searches: find one, look for some, check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from idp.contracts import Official
@@ -9,7 +9,7 @@ from idp.events import Reason
 from idp_ldap.entry import Entry, EntryFault, SeveralValues
 from idp_ldap.filters import And, Contains, Equal, Filter, Or, Present, is_askable
 from idp_ldap.groups import groups_of
-from idp_ldap.searching import Searcher, Session
+from idp_ldap.searching import Searcher, Server, Session
 from idp_ldap.settings import SourceSettings
 from idp_ldap.state import state_of
 
@@ -81,6 +81,25 @@ class Source:
             )
         if not answer.entries:
             raise OutsideError(self.name, "base_dn is not there, or may not be read")
+
+    def origins(self) -> Mapping[str, tuple[str, ...]]:
+        """Which attributes each field of an official comes from, for who asks why a claim is missing."""
+        settings = self._settings
+        groups = "memberOf" if settings.groups == "memberOf" else settings.member_attribute
+        return {
+            "personnel_number": (settings.number_attribute,),
+            "name": settings.name_attributes,
+            "agency": (settings.agency_attribute,),
+            "department": (settings.department_attribute,),
+            "rank": (settings.rank_attribute,),
+            "mail": (settings.mail_attribute,),
+            "state": (settings.state_attribute,),
+            "groups": () if settings.groups == "none" else (groups,),
+        }
+
+    def servers(self) -> Sequence[Server]:
+        """What each server behind this source says of itself; nothing for a file."""
+        return self._searcher.servers()
 
     def _people(self, wanted: Filter) -> Filter:
         return And((Equal("objectClass", self._settings.person_class), wanted))

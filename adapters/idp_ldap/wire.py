@@ -99,6 +99,12 @@ class Wire:
         wrapped.settimeout(self._deadline.left())
         wrapped.do_handshake()
 
+    @property
+    def certificate(self) -> bytes | None:
+        """What the other side showed in the handshake (DER); None without TLS."""
+        wrapped = self._socket
+        return wrapped.getpeercert(binary_form=True) if isinstance(wrapped, ssl.SSLSocket) else None
+
     def recv(self, size: int) -> bytes:
         """Some octets. OutOfTime, TooMuch."""
         self._socket.settimeout(self._deadline.left())

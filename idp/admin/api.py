@@ -1,40 +1,26 @@
-"""`/api/v1`: automation with Gongmu's own access tokens (design section 9). Errors are RFC 9457."""
+"""`/api/v1`: automation with Gongmu's own access tokens (design section 9). Errors are RFC 9457.
 
-from datetime import datetime
-from typing import Any
+What may be asked is in `asking.py`, what is answered in `openapi.py`: a test holds the three equal.
+"""
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
-from idp.access_tokens import AccessToken, verify_access_token
+from idp.access_tokens import AccessToken
+from idp.admin import asking, people
 from idp.admin.openapi import document
-from idp.contracts import CredentialOffers, Official
-from idp.errors import LoginNotFound, RequestError, UnauthorizedError
-from idp.events import Event, Kind, Reason
+from idp.contracts import CredentialOffers, MobileIdState, Official
+from idp.errors import AccessDenied, RequestError
+from idp.events import Kind, Reason
 from idp.services import services
 
 blueprint = Blueprint("api", __name__)
-MAX_ROWS = 500
+_WORDS: dict[str, list[str]] = {"kind": list(Kind), "reason": list(Reason)}
 _EVENT_FILTERS = ("kind", "journey", "subject", "reason", "session")
-
-
-def _caller(scope: str) -> AccessToken:
-    """The client behind the bearer token; 401 without one, 403 without the scope (RFC 6750 §3.1)."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise UnauthorizedError("invalid_token", "a bearer token is needed", scheme="Bearer")
-    found = verify_access_token(token.strip(), f"{services().settings.issuer}/api/v1")
-    if scope not in found.scope:
-        error = RequestError("insufficient_scope", f"the token lacks {scope}", reason=Reason.SCOPE)
-        error.status = 403
-        raise error
-    return found
-
-
-def _limit() -> int:
-    text = request.args.get("limit", "100")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_ROWS):
-        raise RequestError("invalid_request", f"limit is a number from 1 to {MAX_ROWS}")
-    return int(text)
+_CHANGES = {
+    "suspend": MobileIdState.SUSPENDED,
+    "reinstate": MobileIdState.LIVE,
+    "revoke": MobileIdState.REVOKED,
+}
 
 
 @blueprint.get("/api/v1/openapi.json")
@@ -44,10 +30,11 @@ def openapi() -> Response:
 
 
 @blueprint.get("/api/v1/people")
-def people() -> Response:
+def list_people() -> Response:
     """People of the directory: `q` is part of a name, number or address; reading is an event."""
-    caller = _caller("gongmu:people")
-    found = services().people.search(request.args.get("q", "")[:100], _limit())
+    caller = asking.caller("gongmu:people")
+    given = asking.parameters("q", "limit")
+    found = services().people.search(given.get("q", ""), asking.limit(given))
     _read(caller, "people", len(found))
     return jsonify({"people": [_person(official) for official in found]})
 
@@ -64,36 +51,60 @@ def _person(official: Official) -> dict[str, str]:
     }
 
 
+@blueprint.get("/api/v1/people/<personnel_number>")
+def show_person(personnel_number: str) -> Response:
+    """One person: entry, gate, ids, mobile IDs, live sessions. 404 when nothing is known."""
+    caller = asking.caller("gongmu:people")
+    asking.parameters()
+    number = asking.text("personnel_number", personnel_number, 64)
+    try:
+        record = people.record_of(services(), number)
+    except AccessDenied as error:
+        raise asking.refusal(404, "not_found", "nobody has this number", error.reason) from error
+    people.read(services(), _actor(caller), "person", record)
+    return jsonify(people.shown(record))
+
+
 @blueprint.get("/api/v1/events")
-def events() -> Response:
-    """Security events, the newest first; `kind`, `journey`, `subject`, `reason`, `session`, `before`."""
-    caller = _caller("gongmu:events")
-    match = {name: request.args[name] for name in _EVENT_FILTERS if name in request.args}
-    found = services().journal.read(limit=_limit(), before=_before(), **match)
+def list_events() -> Response:
+    """Security events, the newest first; `kind`, `journey`, `subject`, `reason`, `session`, times."""
+    caller = asking.caller("gongmu:events")
+    given = asking.parameters(*_EVENT_FILTERS, "before", "after", "limit")
+    for name, words in _WORDS.items():
+        if name in given:
+            asking.one_of(name, given[name], words)
+    match = {name: given[name] for name in _EVENT_FILTERS if name in given}
+    before, after = asking.moment(given, "before"), asking.moment(given, "after")
+    if before is not None and after is not None and before <= after:
+        raise RequestError("invalid_request", "before is later than after")
+    found = services().journal.read(limit=asking.limit(given), before=before, **match)
+    if after is not None:  # the newest come first: what is left out lies behind the rest
+        found = [event for event in found if event["at"] >= after.isoformat()]
     _read(caller, "events", len(found))
     return jsonify({"events": found})
 
 
-def _before() -> datetime | None:
-    if "before" not in request.args:
-        return None
-    try:
-        value = datetime.fromisoformat(request.args["before"])
-    except ValueError as error:
-        raise RequestError("invalid_request", "before is an ISO 8601 time") from error
-    if value.tzinfo is None:
-        raise RequestError("invalid_request", "before needs an offset, e.g. +09:00")
-    return value
+@blueprint.get("/api/v1/mobile-ids")
+def list_mobile_ids() -> Response:
+    """Mobile IDs, the newest first; of one person when `personnel_number` is given."""
+    caller = asking.caller("gongmu:issue")
+    given = asking.parameters("personnel_number", "limit")
+    found = services().cutoff.all(given.get("personnel_number", ""), asking.limit(given))
+    _read(caller, "mobile_ids", len(found))
+    return jsonify({"mobile_ids": [people.mobile_id(one) for one in found]})
 
 
 @blueprint.post("/api/v1/mobile-ids")
 def offer_mobile_id() -> Response:
     """Offer a mobile ID to a person: 201 with the offer link and its tx_code, shown this once."""
-    caller = _caller("gongmu:issue")
-    number = _body().get("personnel_number")
-    if not isinstance(number, str) or not 1 <= len(number) <= 64:
+    caller = asking.caller("gongmu:issue")
+    asking.parameters()
+    number = asking.text(
+        "personnel_number", asking.body("personnel_number").get("personnel_number")
+    )
+    if not 1 <= len(number) <= 64:
         raise RequestError("invalid_request", "personnel_number is a text of 1 to 64 characters")
-    offer = _offers().make_offer(number, f"automation:{caller.client_id}")
+    offer = _offers().make_offer(number, _actor(caller))
     response = jsonify(
         {
             "id": offer.id,
@@ -107,25 +118,57 @@ def offer_mobile_id() -> Response:
     return response
 
 
+@blueprint.post("/api/v1/mobile-ids/<mobile_id>/suspend")
+def suspend_mobile_id(mobile_id: str) -> Response:
+    """Stop it for now: its sessions end, it can come back."""
+    return _change(mobile_id, "suspend")
+
+
+@blueprint.post("/api/v1/mobile-ids/<mobile_id>/reinstate")
+def reinstate_mobile_id(mobile_id: str) -> Response:
+    """A suspended one counts again."""
+    return _change(mobile_id, "reinstate")
+
+
+@blueprint.post("/api/v1/mobile-ids/<mobile_id>/revoke")
+def revoke_mobile_id(mobile_id: str) -> Response:
+    """End it for good."""
+    return _change(mobile_id, "revoke")
+
+
+def _change(mobile_id: str, change: str) -> Response:
+    caller = asking.caller("gongmu:issue")
+    asking.parameters()
+    asking.body()
+    cutoff = services().cutoff
+    if cutoff.get(mobile_id) is None:
+        public = "there is no such mobile ID"
+        raise asking.refusal(404, "not_found", public, Reason.OFFER_UNKNOWN)
+    try:
+        changed = cutoff.set_state(mobile_id, _CHANGES[change], _actor(caller))
+    except AccessDenied as error:  # revoked, or only offered so far: `code` says which
+        public = f"it is {error.detail.partition(' ')[0]}"
+        raise asking.refusal(409, "conflict", public, error.reason) from error
+    return jsonify(people.mobile_id(changed))
+
+
 def _offers() -> CredentialOffers:
     for site in services().sites.values():
         if isinstance(site.service, CredentialOffers):
             return site.service
-    raise LoginNotFound("no issuer is switched on")
+    raise asking.refusal(404, "not_found", "no issuer is switched on", Reason.CONFIGURATION)
 
 
-def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True) if request.mimetype == "application/json" else None
-    if not isinstance(body, dict):
-        raise RequestError("invalid_request", "a JSON object is expected (application/json)")
-    return body
+def _actor(caller: AccessToken) -> str:
+    return f"automation:{caller.client_id}"
 
 
 def _read(caller: AccessToken, what: str, rows: int) -> None:
-    services().journal.record_alone(
-        Event(
-            Kind.API_READ,
-            actor=f"automation:{caller.client_id}",
-            data={"what": what, "rows": str(rows)},
-        )
-    )
+    people.read(services(), _actor(caller), what, rows=rows)
+
+
+@blueprint.after_request
+def _say_when(response: Response) -> Response:
+    if response.status_code == 429:
+        response.headers["Retry-After"] = "60"
+    return response

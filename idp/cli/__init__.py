@@ -11,11 +11,16 @@ _COMMANDS = {  # name -> (module, attribute, one line for the help)
     "config": ("configuration", "group", "Check, explain and write the configuration."),
     "db": ("db", "group", "The schema of the SQL store."),
     "demo": ("run", "demo", "Everything on this machine, to try it out."),
-    "events": ("events", "group", "Security events: list them, follow them."),
+    "doctor": ("doctor", "doctor", "Look for what is wrong, or soon will be, and say the remedy."),
+    "events": ("events", "group", "Security events: list, follow, verify."),
     "keys": ("keys", "group", "Signing keys: list, rotate, retire."),
     "mobile-id": ("mobile_id", "group", "Mobile IDs: offer, list, suspend, reinstate, revoke."),
-    "person": ("people", "group", "What the directory says of a person."),
-    "rp": ("relying_parties", "group", "Relying parties: add, list, show."),
+    "person": (
+        "people",
+        "group",
+        "A person: directory, gate, mobile IDs, sessions; what would be told of them.",
+    ),
+    "rp": ("relying_parties", "group", "Relying parties: add, list, show, preview."),
     "serve": ("run", "serve", "Run the provider."),
 }
 

@@ -1,16 +1,17 @@
-"""`gongmu events`: security events, newest first or as they come."""
+"""`gongmu events`: security events, newest first or as they come, and the proof that none was changed."""
 
 import contextlib
 import json
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli.say import actor, json_option, services, table
+from idp.cli.say import actor, json_option, one, services, settings_of, table
 from idp.events import Event, Kind
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _TAIL_LOOK = 500
 
 @click.group()
 def group() -> None:
-    """Security events: list them, follow them."""
+    """Security events: list, follow, verify."""
 
 
 @group.command("list")
@@ -53,6 +54,36 @@ def tail(config_file: Path, *, as_json: bool) -> None:
         parts.journal.record_alone(Event(Kind.API_READ, actor=actor(), data={"what": "tail"}))
         for event in _follow(parts):
             click.echo(_line(event, as_json=as_json))
+
+
+@group.command()
+@json_option
+@click.pass_obj
+def verify(config_file: Path, *, as_json: bool) -> None:
+    """Follow every writer's chain of hashes; exit code 1 and the first bad record of each on a fault."""
+    from idp.journal import verify_chains
+    from idp.store import migrations
+    from idp.store.sql import open_engine
+
+    engine = open_engine(settings_of(config_file).stores)  # SQL alone, whatever else is broken
+    try:
+        migrations.check(engine)
+        faults = _first_of_each(verify_chains(engine))
+    finally:
+        engine.dispose()
+    if as_json:
+        one({"sound": not faults, "faults": faults}, as_json=True)
+    else:
+        click.echo("\n".join(faults) or "every chain is whole", err=bool(faults))
+    sys.exit(1 if faults else 0)
+
+
+def _first_of_each(faults: Iterable[str]) -> list[str]:
+    """What follows a bad record is bad for that reason alone."""
+    first: dict[str, str] = {}
+    for fault in faults:
+        first.setdefault(fault.partition(":")[0], fault)
+    return list(first.values())
 
 
 def _follow(parts: "Services") -> Iterator[dict[str, Any]]:

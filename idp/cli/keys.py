@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from idp.cli.say import actor, json_option, one, settings_of, table
+from idp.cli.say import WithId, actor, json_option, one, settings_of, table
 from idp.contracts import Use
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def rotate(config_file: Path, use: str, algorithm: str, *, at_once: bool, as_jso
     one({"kid": kid, "state": state}, as_json=as_json)
 
 
-@group.command()
+@group.command(cls=WithId)
 @click.argument("kid")
 @click.option("--compromised", is_flag=True, help="Others may know it: gone from the JWKS at once.")
 @json_option

@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli.say import actor, json_option, one, services, table
+from idp.cli.say import WithId, actor, json_option, one, services, table
 from idp.contracts import CredentialOffers, MobileId, MobileIdState
+from idp.errors import AccessDenied
 
 if TYPE_CHECKING:
     from idp.services import Services
 
 _COLUMNS = ("id", "personnel_number", "source", "state", "created_at", "expires_at")
+_WHY_NOT = {
+    MobileIdState.REVOKED: "is revoked and never comes back; offer a new one: "
+    "gongmu mobile-id offer {number}",
+    MobileIdState.OFFERED: "is only offered so far, nobody holds it; to end the offer: "
+    "gongmu mobile-id revoke {id}",
+}
 
 
 @click.group()
@@ -53,14 +60,21 @@ def _offers(parts: "Services") -> CredentialOffers:
 
 @group.command("list")
 @click.option("--person", "personnel_number", default="", help="Of this personnel number only.")
+@click.option("--state", type=click.Choice(list(MobileIdState)), help="In this state only.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 @click.pass_obj
-def list_(config_file: Path, personnel_number: str, limit: int, *, as_json: bool) -> None:
-    """The newest first."""
+def list_(
+    config_file: Path, personnel_number: str, state: str | None, limit: int, *, as_json: bool
+) -> None:
+    """The newest first. Reading them is an event."""
+    from idp.admin import people
+
     with services(config_file) as parts:
         found = parts.cutoff.all(personnel_number, limit)
-    table([_row(mobile_id) for mobile_id in found], _COLUMNS, as_json=as_json)
+        rows = [_row(one) for one in found if state in (None, one.state)]
+        people.read(parts, actor(), "mobile_ids", rows=len(rows))
+    table(rows, _COLUMNS, as_json=as_json)
 
 
 def _row(mobile_id: MobileId) -> dict[str, Any]:
@@ -68,16 +82,29 @@ def _row(mobile_id: MobileId) -> dict[str, Any]:
 
 
 def _change(name: str, state: MobileIdState, meaning: str) -> None:
-    @group.command(name, help=meaning)
+    @group.command(name, help=meaning, cls=WithId)
     @click.argument("mobile_id")
     @json_option
     @click.pass_obj
     def command(config_file: Path, mobile_id: str, *, as_json: bool) -> None:
         with services(config_file) as parts:
-            if parts.cutoff.get(mobile_id) is None:
-                raise click.ClickException(f"there is no mobile ID {mobile_id!r}")
-            changed = parts.cutoff.set_state(mobile_id, state, actor())
-        one(_row(changed), as_json=as_json)
+            known = parts.cutoff.get(mobile_id)
+            if known is None:
+                raise click.ClickException(
+                    f"there is no mobile ID {mobile_id!r}; see: gongmu mobile-id list --person NUMBER"
+                )
+            try:
+                changed = parts.cutoff.set_state(mobile_id, state, actor())
+            except AccessDenied as refused:
+                raise _refusal(known, refused) from refused
+        one({**_row(changed), "changed": known.state is not state}, as_json=as_json)
+
+
+def _refusal(known: MobileId, refused: AccessDenied) -> click.ClickException:
+    """Why this change may not be, and what to do instead."""
+    why = _WHY_NOT.get(known.state, refused.detail)
+    words = why.format(number=known.personnel_number, id=known.id)
+    return click.ClickException(f"mobile ID {known.id} {words}")
 
 
 _change("suspend", MobileIdState.SUSPENDED, "Stop it for now: its sessions end, it can come back.")

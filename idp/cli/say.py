@@ -1,6 +1,7 @@
 """What commands share: the services of the configuration, and data as JSON or as a plain table."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_ID = re.compile(r"-[A-Za-z0-9_-]{20,}")
+
+
+class WithId(click.Command):
+    """A command with an id as its argument. One in 64 of our ids begins with a hyphen."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ids = [one for one in args if _ID.fullmatch(one) and not one.startswith("--")]
+        rest = [one for one in args if one not in ids]
+        return super().parse_args(ctx, [*rest, "--", *ids] if ids else args)
+
+
 def json_option(command: F) -> F:
     """`--json`, for every command that prints data."""
     add = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
@@ -30,6 +43,23 @@ def settings_of(config_file: Path) -> "Settings":
     settings = conf_file.load(config_file)
     logs.configure("warning")  # a command says what it did by itself
     return embedded.with_url(settings)
+
+
+def file_option(name: str, meaning: str) -> Callable[[F], F]:
+    """An option that names a file to read."""
+    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option(name, type=kind, help=meaning)
+
+
+def json_of(file: Path) -> dict[str, Any]:
+    """The JSON object in a file. click.ClickException."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise click.ClickException(f"{file} is no JSON in UTF-8: {error}") from error
+    if not isinstance(found, dict):
+        raise click.ClickException(f"{file} holds no JSON object")
+    return found
 
 
 @contextmanager
