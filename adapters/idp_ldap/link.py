@@ -14,7 +14,7 @@ import math
 import ssl
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from idp.errors import OutsideError
@@ -31,10 +31,14 @@ with warnings.catch_warnings():
     from ldap3.core.tls import Tls
 
 _SCOPES = {"base": ldap3.BASE, "one": ldap3.LEVEL, "sub": ldap3.SUBTREE}
-_SUCCESS, _PROTOCOL_ERROR, _SIZE_LIMIT, _NO_SUCH_OBJECT = 0, 2, 4, 32
+_SUCCESS, _PROTOCOL_ERROR, _SIZE_LIMIT, _ADMIN_LIMIT, _NO_SUCH_OBJECT = 0, 2, 4, 11, 32
 # What ldap3's decoder lets through when a server sends octets that are no LDAP.
 _DECODING = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 BROKEN = (LDAPExceptionError, OSError, *_DECODING)
+
+
+_PAGED = "1.2.840.113556.1.4.319"
+PAGE = 100  # entries at a time
 
 
 class LinkBroken(OutsideError):
@@ -65,6 +69,15 @@ class _Tls(Tls):  # type: ignore[misc]  # ldap3 has no types
         connection.socket.start_tls(self._context, self._host)
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    base: str
+    wanted: Filter
+    attributes: tuple[str, ...]
+    scope: Scope
+    limit: int
+
+
 class Link:
     """A bound connection; one thread at a time."""
 
@@ -84,31 +97,67 @@ class Link:
         limit: int,
         deadline: Deadline,
     ) -> Answer:
-        """See `Session.search`. LinkBroken when the connection is, OutsideError when it was refused."""
+        """See `Session.search`. LinkBroken when the connection is, OutsideError when it was refused.
+
+        What may be more than a page is asked for in pages (RFC 2696): a server gives no more than its
+        size limit at a time, and what it cuts off would be missing without a word (A-221).
+        """
+        question = _Question(base, wanted, attributes, scope, limit)
+        self._wire.allow(deadline)
+        found, code, more = self._pages(question, deadline)
+        if code == _ADMIN_LIMIT and not found and limit > PAGE:
+            # It does not give pages of this size to us: then as much as it gives at once.
+            found, code, more = self._ask(question, {}, limit, deadline)
+        answer = self._judge(code, found, scope, limit)
+        return replace(answer, complete=False) if more else answer
+
+    def _pages(
+        self, question: "_Question", deadline: Deadline
+    ) -> tuple[tuple[Entry, ...], int, bytes]:
+        """Entries, the last result code, and a cookie when there were more than the limit."""
+        found: tuple[Entry, ...] = ()
+        cookie = b""
+        while True:
+            left = question.limit - len(found)
+            paged = {"paged_size": min(left, PAGE), "paged_cookie": cookie}
+            entries, code, cookie = self._ask(
+                question, paged if question.limit > PAGE else {}, left, deadline
+            )
+            found += entries
+            if code != _SUCCESS or not cookie or len(found) >= question.limit:
+                return found, code, cookie
+
+    def _ask(
+        self, question: "_Question", paged: dict[str, Any], left: int, deadline: Deadline
+    ) -> tuple[tuple[Entry, ...], int, bytes]:
+        """One exchange: entries, the result code, and the cookie that asks for more."""
         try:
-            self._wire.allow(deadline, limit)
+            self._wire.expect(left)
             self._connection.search(
-                base,
-                text(wanted),
-                _SCOPES[scope],
+                question.base,
+                text(question.wanted),
+                _SCOPES[question.scope],
                 dereference_aliases=ldap3.DEREF_NEVER,
-                attributes=list(attributes),
-                size_limit=limit,
+                attributes=list(question.attributes),
+                size_limit=question.limit,
                 time_limit=math.ceil(deadline.left()),
                 auto_escape=False,
+                **paged,
             )
             found, result = self._connection.response, self._connection.result
             entries = tuple(_entry(one) for one in found if one["type"] == "searchResEntry")
             code = int(result["result"]) if result["type"] == "searchResDone" else _PROTOCOL_ERROR
+            cookie = _cookie(result)
         except BROKEN as error:
             raise LinkBroken(self._source, f"search: {type(error).__name__}: {error}") from error
-        return self._judge(code, entries, scope, limit)
+        return entries, code, cookie
 
     def _judge(self, code: int, entries: tuple[Entry, ...], scope: Scope, limit: int) -> Answer:
         """What a result code means (RFC 4511 appendix A). A referral is not followed (A-215)."""
         if code == _SUCCESS and len(entries) <= limit:
             return Answer(entries)
-        if code in {_SIZE_LIMIT, _SUCCESS}:
+        cut = code == _ADMIN_LIMIT and entries and limit > PAGE  # no more pages for us
+        if cut or code in {_SIZE_LIMIT, _SUCCESS}:
             return Answer(entries[:limit], complete=False)
         if code == _NO_SUCH_OBJECT and scope == "base":
             return Answer(())
@@ -122,6 +171,12 @@ class Link:
     def close(self) -> None:
         """Close at once; the server is not waited for."""
         self._connection.strategy.close()
+
+
+def _cookie(result: dict[str, Any]) -> bytes:
+    """What asks for the next page; empty at the end, and from a server that gives no pages."""
+    control = (result.get("controls") or {}).get(_PAGED)
+    return bytes(control["value"]["cookie"]) if control else b""
 
 
 def _entry(found: dict[str, Any]) -> Entry:

@@ -77,10 +77,13 @@ class Wire:
         self._octets_left = MAX_ANSWER
         self._messages_left = MAX_BESIDE
 
-    def allow(self, deadline: Deadline, entries: int) -> None:
-        """A new question: until then, MAX_ANSWER octets, so many entries and a few messages beside."""
+    def allow(self, deadline: Deadline) -> None:
+        """A new question: until then, MAX_ANSWER octets, however many pages they come in."""
         self._deadline = deadline
         self._octets_left = MAX_ANSWER
+
+    def expect(self, entries: int) -> None:
+        """An exchange of it: so many entries and a few messages beside."""
         self._messages_left = entries + MAX_BESIDE
 
     def count_message(self) -> None:
