@@ -2,28 +2,32 @@
 
 Each row carries `writer_id`, `seq` (gap-free per writer), the hash of the row before and its own:
 hash = SHA-256(prev_hash || body), body = canonical JSON of the whole record. Rows are never changed.
+
+`record` writes within the caller's transaction. `record_alone` and `record_with` wait until their event
+is committed, and share one transaction with whoever waits at the same moment (`appending.py`).
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table, select
 
 from idp import randomness
 from idp.events import Event
 from idp.metrics import EVENTS
+from idp.store.appending import GENESIS, Appender, append_in
 from idp.store.sql import transaction
 from idp.store.tables import events, writers
 
-GENESIS = "0" * 64
 _LIMIT = 200  # characters of any single field: longer ones are cut and marked
 _log = structlog.get_logger("gongmu.events")
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+_counter = cache(EVENTS.labels)
 
 
 class Journal:
@@ -33,51 +37,59 @@ class Journal:
         self._engine = engine
         self._now = now
         self.writer_id = randomness.token(16)
+        self._appender = Appender(engine, self.writer_id)
 
     def record(self, connection: Connection, event: Event) -> str:
         """Append one event in the caller's transaction; gives its id. Fails with the transaction."""
-        seq, prev_hash = self._next(connection)
-        at = self._now()
-        event_id = randomness.token(16)
+        self._appender.forget()  # what it knows of the chain's end is about to be old
+        row = append_in(connection, self.writer_id, partial(self._row, event))
+        self._told(event, row)
+        return str(row["id"])
+
+    def record_alone(self, event: Event) -> str:
+        """One event that is written when this returns (refusals, which change nothing else)."""
+        return self._append(event, None, {})
+
+    def record_with(self, event: Event, table: Table, values: Mapping[str, Any]) -> str:
+        """A new row of a table and its event, in one transaction. OutsideError: neither is there."""
+        return self._append(event, table, values)
+
+    def _append(self, event: Event, table: Table | None, values: Mapping[str, Any]) -> str:
+        row = self._appender.append(partial(self._row, event), table, values)
+        self._told(event, row)
+        return str(row["id"])
+
+    def _row(self, event: Event, seq: int, prev_hash: str) -> dict[str, Any]:
+        """The row of an event at this place in the chain."""
+        at, event_id = self._now(), randomness.token(16)
         body = canonical(
             {
+                **_fields(event),
                 "id": event_id,
                 "writer_id": self.writer_id,
                 "seq": seq,
                 "at": at.isoformat(),
-                "outcome": event.outcome,
-                **_fields(event),
             }
         )
-        row_hash = chain_hash(prev_hash, body)
-        connection.execute(
-            insert(events).values(
-                writer_id=self.writer_id,
-                seq=seq,
-                id=event_id,
-                at=at,
-                kind=event.kind.value,
-                outcome=event.outcome,
-                reason=event.reason.value,
-                journey=event.journey,
-                subject=event.subject,
-                session=event.session,
-                body=body,
-                prev_hash=prev_hash,
-                hash=row_hash,
-            )
-        )
-        connection.execute(
-            update(writers).where(writers.c.writer_id == self.writer_id).values(head=row_hash)
-        )
-        EVENTS.labels(event.kind.value, event.reason.value).inc()
-        _log.info(event.kind.value, reason=event.reason.value, journey=event.journey, id=event_id)
-        return event_id
+        return {
+            "writer_id": self.writer_id,
+            "seq": seq,
+            "id": event_id,
+            "at": at,
+            "kind": event.kind.value,
+            "outcome": event.outcome,
+            "reason": event.reason.value,
+            "journey": event.journey,
+            "subject": event.subject,
+            "session": event.session,
+            "body": body,
+            "prev_hash": prev_hash,
+            "hash": chain_hash(prev_hash, body),
+        }
 
-    def record_alone(self, event: Event) -> str:
-        """One event in a transaction of its own (refusals, which change nothing else)."""
-        with transaction(self._engine) as connection:
-            return self.record(connection, event)
+    def _told(self, event: Event, row: Mapping[str, Any]) -> None:
+        _counter(event.kind.value, event.reason.value).inc()
+        _log.info(event.kind.value, reason=event.reason.value, journey=event.journey, id=row["id"])
 
     def read(
         self, *, limit: int = 100, before: datetime | None = None, **match: str
@@ -91,17 +103,6 @@ class Journal:
         with transaction(self._engine) as connection:
             return [json.loads(body) for body in connection.scalars(query)]
 
-    def _next(self, connection: Connection) -> tuple[int, str]:
-        """The next number and the hash before it; locks this writer's row until the commit."""
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        row = connection.execute(
-            dialect.insert(writers)
-            .values(writer_id=self.writer_id, seq=1, head=GENESIS)
-            .on_conflict_do_update(index_elements=["writer_id"], set_={"seq": writers.c.seq + 1})
-            .returning(writers.c.seq, writers.c.head)
-        ).one()
-        return row.seq, row.head
-
 
 def chain_hash(prev_hash: str, body: str) -> str:
     """SHA-256 over the hash before and this body."""
@@ -110,7 +111,7 @@ def chain_hash(prev_hash: str, body: str) -> str:
 
 def canonical(record: dict[str, Any]) -> str:
     """One spelling per record: sorted keys, no spaces, ASCII only (control characters escaped)."""
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _canonical(record)
 
 
 def verify_chains(engine: Engine) -> Iterator[str]:
@@ -130,10 +131,11 @@ def verify_chains(engine: Engine) -> Iterator[str]:
 
 
 def _fields(event: Event) -> dict[str, Any]:
+    """What an event says; empty fields are left out."""
     return {
         name: _cut(value)
-        for name, value in asdict(event).items()
-        if value not in ("", (), {}) or name == "kind"
+        for name in Event.__slots__
+        if (value := getattr(event, name)) or name == "kind"
     }
 
 
@@ -141,6 +143,6 @@ def _cut(value: Any) -> Any:
     if isinstance(value, str) and len(value) > _LIMIT:
         mark = hashlib.sha256(value.encode(errors="replace")).hexdigest()[:16]
         return f"{value[:_LIMIT]}...[cut {len(value)} sha256:{mark}]"
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _cut(str(item)) for name, item in value.items()}
     return value
