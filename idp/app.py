@@ -14,6 +14,7 @@ from idp.conf import Settings
 from idp.contracts import Kit, SiteKit
 from idp.cutoff import Cutoff
 from idp.errors import ConfError, Problem
+from idp.expiry import end_expired
 from idp.fetch import Fetcher
 from idp.journal import Journal
 from idp.keys import KeyRing
@@ -23,6 +24,8 @@ from idp.people import People
 from idp.relying_parties import RelyingParties
 from idp.services import Services
 from idp.sessions import Sessions
+from idp.signals import Chore, Courier, Logout, Poster
+from idp.signals.outbox import LOGOUT
 from idp.store.short import RedisShort, open_short
 from idp.store.sql import open_engine
 from idp.web import account, guard, home, login_pages, pages, wallet
@@ -106,6 +109,20 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
     for site in app.extensions["gongmu"].sites.values():
         app.register_blueprint(site.blueprint)
     return app
+
+
+def open_courier(parts: Services) -> Courier:
+    """Who tells relying parties that a session has ended; to be started in a process that serves."""
+    settings = parts.settings
+    post = Poster(loopback=settings.environment == "demo")
+    logout = Logout(settings.issuer, parts.relying_parties, parts.keys, post, parts.now)
+    return Courier(
+        parts.engine,
+        parts.journal,
+        {LOGOUT: logout},
+        parts.now,
+        chores=(Chore(5.0, partial(end_expired, parts.engine, parts.journal, parts.now)),),
+    )
 
 
 def _open_short(settings: Settings, secret: bytes) -> RedisShort:

@@ -37,6 +37,9 @@ class Kind(StrEnum):
     REFRESH_REUSED = "token:refresh:reused"
     TOKEN_REJECTED = "token:use:refused"  # noqa: S105
     LOGOUT_REFUSED = "logout:request:refused"
+    LOGOUT_DELIVERED = "logout:delivery:done"
+    LOGOUT_DELAYED = "logout:delivery:delayed"  # one try failed, another follows
+    LOGOUT_FAILED = "logout:delivery:failed"  # given up
     MOBILE_ID_OFFERED = "mobile_id:offer:made"
     MOBILE_ID_ISSUED = "mobile_id:issue:done"
     MOBILE_ID_REFUSED = "mobile_id:issue:refused"

@@ -36,11 +36,13 @@ def serve(path: Path) -> None:
 def wsgi(path: str) -> "WSGIApplication":
     """The application for the configuration at `path`; called in each worker."""
     from idp import conf_file
-    from idp.app import create_app
+    from idp.app import create_app, open_courier
 
     settings = conf_file.load(Path(path))
     logs.configure(settings.log_level)
-    return create_app(embedded.with_url(settings))
+    application = create_app(embedded.with_url(settings))
+    open_courier(application.extensions["gongmu"]).start()
+    return application
 
 
 def check_stores(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from idp.cutoff import gate, must_be_live
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.login import Bound, digest
+from idp.signals import announce_end
 from idp.store.sql import transaction, utc
 from idp.store.tables import grants, sessions
 
@@ -265,6 +266,7 @@ def end_session(
         .where(grants.c.session == session_id, grants.c.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
     )
+    announce_end(connection, [session_id], now)
     journal.record(
         connection,
         Event(

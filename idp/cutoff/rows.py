@@ -10,6 +10,7 @@ from idp import randomness
 from idp.contracts import MobileId, MobileIdState
 from idp.errors import AccessDenied, OutsideError
 from idp.events import Event, Kind, Reason
+from idp.signals import announce_end
 from idp.store.sql import utc
 from idp.store.tables import grants, mobile_ids, sessions
 
@@ -61,6 +62,7 @@ def end_sessions(
         .where(grants.c.session.in_([row.id for row in ended]), grants.c.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
     )
+    announce_end(connection, [row.id for row in ended], now)
     return [
         Event(
             Kind.SESSION_ENDED,

@@ -65,6 +65,8 @@ def document() -> dict[str, Any]:
         "claims_supported": [*CLAIMS, *PERSONAL_CLAIMS],
         "ui_locales_supported": list(settings.languages),
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

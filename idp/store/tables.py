@@ -81,6 +81,12 @@ sessions = Table(
     Column("end_reason", String(32), nullable=False, server_default=""),
     Index(None, "subject"),
     Index(None, "mobile_id"),
+    Index(
+        "ix_sessions_open",
+        "expires_at",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
 )
 
 grants = Table(  # one authorization of a relying party within a session; a refresh family is one
@@ -198,5 +204,10 @@ outbox = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("done_at", TIME),
     Column("failed", Boolean, nullable=False, server_default=text("false")),
-    Index(None, "due_at"),
+    Index(
+        "ix_outbox_open",
+        "due_at",
+        sqlite_where=text("done_at IS NULL"),
+        postgresql_where=text("done_at IS NULL"),
+    ),
 )

@@ -1,0 +1,19 @@
+"""The `sub` of a person at a relying party: pairwise, keyed, the same for ever (OIDC Core §8.1)."""
+
+import hmac
+from base64 import urlsafe_b64encode
+
+from idp.registration import host_of
+from idp.relying_parties import RelyingParty
+
+
+def pairwise(secret: bytes, party: RelyingParty, subject: str) -> str:
+    """43 base64url characters: HMAC-SHA256 of sector and person, under the key named "pairwise"."""
+    mac = hmac.digest(secret, f"{sector_of(party)}|{subject}".encode(), "sha256")
+    return urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def sector_of(party: RelyingParty) -> str:
+    """The sector: registered, else the one host of the redirect URIs, else the client itself."""
+    hosts = {host_of(uri) for uri in party.redirect_uris}
+    return party.sector or (hosts.pop() if len(hosts) == 1 else f"client:{party.client_id}")
