@@ -5,6 +5,10 @@ One flow each way. Receiving: `links` -> `offer` -> `receive` -> `store`. Showin
 that knows nothing of the clock; `commands` strings them together for `gongmu wallet`, and the
 browser does the holder's part in templates/assets/wallet/, helped by `site` where a browser
 cannot check certificates or read pictures. Both keep the same checks in the same order.
+
+In the browser a PIN of six digits stands before the card, and five wrong ones erase card and key
+(`lock.js`, `gate.js`). That is a gate of the interface: it keeps out who holds the phone, not who can
+run programs in its browser profile. Without a network the card is shown as not confirmed (`shell`).
 """
 
 from pathlib import Path
@@ -32,9 +36,9 @@ class WalletSettings(BaseModel):
 
         others = [root for file in self.verifier_anchors_files for root in _read(file)]
 
-        def anchors() -> Anchors:  # asked each time: our own root may have been renewed
-            own = map(x509.load_der_x509_certificate, kit.trust_anchors(Use.VERIFIER))
-            return (*own, *others)
+        def anchors(use: Use) -> Anchors:  # asked each time: our own root may have been renewed
+            own = map(x509.load_der_x509_certificate, kit.trust_anchors(use))
+            return (*own, *(others if use is Use.VERIFIER else ()))
 
         return Site(
             blueprint=make_blueprint(kit, anchors),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.x509 import verification as v
@@ -62,6 +63,22 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(names.value.get_values_for_type(x509.DNSName))
+
+
+def speaks_for(certificate: x509.Certificate, uri: str) -> bool:
+    """Whether a leaf names this address, or its host (SD-JWT VC §3.5). ValueError for no address."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    host = urlsplit(uri).hostname or ""
+    hosts = (
+        *names.get_values_for_type(x509.DNSName),
+        *map(str, names.get_values_for_type(x509.IPAddress)),
+    )
+    return bool(host) and (
+        uri in names.get_values_for_type(x509.UniformResourceIdentifier) or host in hosts
+    )
 
 
 def owner(certificate: x509.Certificate) -> str:

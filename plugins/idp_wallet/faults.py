@@ -2,11 +2,14 @@
 
 WalletStopped
 ├── LinkUnreadable     not a link (or a picture of one) that a wallet understands
+│   └── NoCode          there is no QR code in the picture
 ├── OfferRefused       the issuer's offer, metadata or credential is not in order
-│   └── CodeRefused     the issuer says that the code is wrong or used up
+│   ├── CodeRefused     the issuer says that the code is wrong or used up
+│   └── CardUntrusted   the card's signature does not lead to its issuer
 ├── RequestUntrusted   who asks cannot be verified, or asks in a way that is not in order
 ├── NothingToShow      no card in this wallet answers the question
 ├── AnswerRefused      the verifier did not take the presentation
+├── StatusUnknown      whether a card is still valid cannot be told
 ├── Unreachable        the other side does not answer, or not in time
 └── StoreUnusable      the folder with the cards cannot be used
 
@@ -28,12 +31,20 @@ class LinkUnreadable(WalletStopped):
     code = "link_unreadable"
 
 
+class NoCode(LinkUnreadable):
+    """What a camera sees most of the time."""
+
+
 class OfferRefused(WalletStopped):
     code = "offer_refused"
 
 
 class CodeRefused(OfferRefused):
     code = "code_refused"
+
+
+class CardUntrusted(OfferRefused):
+    code = "card_untrusted"
 
 
 class RequestUntrusted(WalletStopped):
@@ -46,6 +57,10 @@ class NothingToShow(WalletStopped):
 
 class AnswerRefused(WalletStopped):
     code = "answer_refused"
+
+
+class StatusUnknown(WalletStopped):
+    code = "status_unknown"
 
 
 class Unreachable(WalletStopped):

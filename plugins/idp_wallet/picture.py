@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 
-from idp_wallet.faults import LinkUnreadable
+from idp_wallet.faults import LinkUnreadable, NoCode
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_PIXELS = 16_000_000
@@ -62,7 +62,7 @@ def _only_text(gray: object) -> str:
     found = zxingcpp.read_barcodes(gray, formats=only_qr, text_mode=zxingcpp.TextMode.Plain)
     texts = {str(code.text) for code in found}
     if not texts:
-        raise LinkUnreadable("There is no QR code in this picture, or it is not sharp enough.")
+        raise NoCode("There is no QR code in this picture, or it is not sharp enough.")
     if len(texts) > 1:  # which one was meant is the person's to say
         raise LinkUnreadable("There is more than one QR code in this picture.")
     return texts.pop()

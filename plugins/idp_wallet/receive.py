@@ -12,9 +12,9 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from idp_wallet.card import FORMAT, Card
-from idp_wallet.chain import Anchors, leaf_of, parse_chain
-from idp_wallet.faults import CodeRefused, OfferRefused
-from idp_wallet.keys import new_key, public_jwk, sign, verify
+from idp_wallet.chain import Anchors, leaf_of, parse_chain, speaks_for
+from idp_wallet.faults import CardUntrusted, CodeRefused, OfferRefused
+from idp_wallet.keys import new_key, peek_header, public_jwk, sign, verify
 from idp_wallet.offer import PRE_AUTHORIZED, Issuer, Offer
 from idp_wallet.sd_jwt import SdJwt, parse
 from idp_wallet.web import Answer, Web
@@ -78,6 +78,22 @@ def check_credential(
     return credential
 
 
+def check_signature(jwt: str, issuer: str, anchors: Anchors, now: datetime) -> None:
+    """Does nothing when `issuer` signed this card under one of the roots. CardUntrusted.
+
+    For a browser, which sends the signed part alone: without the disclosures it names nobody.
+    """
+    try:
+        header = peek_header(jwt)
+        if header.get("typ") == FORMAT:
+            leaf = leaf_of(header, anchors, now)
+            if speaks_for(leaf, issuer) and verify(jwt, leaf).get("iss") == issuer:
+                return
+    except ValueError as error:
+        raise CardUntrusted("The card's signature does not lead to a root.") from error
+    raise CardUntrusted("The card is not signed for this issuer.")
+
+
 def _signed(credential: SdJwt, anchors: Anchors, now: datetime) -> dict[str, Any]:
     if credential.header.get("typ") != FORMAT:
         raise ValueError("typ")
@@ -88,10 +104,14 @@ def _signed(credential: SdJwt, anchors: Anchors, now: datetime) -> dict[str, Any
 
 
 def _check_root(credential: SdJwt, anchors: Anchors, now: datetime) -> None:
+    """The leaf leads to a root and names the issuer: another issuer's leaf does not do."""
     try:
-        leaf_of(credential.header, anchors, now)
+        leaf = leaf_of(credential.header, anchors, now)
+        named = speaks_for(leaf, str(credential.payload.get("iss")))
     except ValueError as error:
-        raise OfferRefused("The card's issuer does not lead to one of the roots given.") from error
+        raise CardUntrusted("The card's issuer does not lead to one of the roots given.") from error
+    if not named:
+        raise CardUntrusted("The card is signed for another issuer than it names.")
 
 
 def _check_claims(payload: dict[str, Any], issuer: Issuer) -> None:

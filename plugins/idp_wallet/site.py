@@ -1,55 +1,97 @@
-"""The pages under `/wallet`, and the two things a phone's browser cannot do by itself.
+"""The pages under `/wallet`, and what a phone's browser cannot do by itself.
 
-`/wallet/verify` checks who signed a request; `/wallet/read-qr` finds the link in a picture. Both
-only compute: they keep nothing, change nothing, and learn no card. Keys and cards stay in the browser.
+`/wallet/verify` checks who signed a request, `/wallet/verify-card` a card, `/wallet/verify-status` a
+status list; `/wallet/read-qr` finds the link in a picture. They only compute: they keep nothing, change
+nothing, and learn no name. Keys and cards stay in the browser.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 from flask_babel import get_locale
 
-from idp.contracts import SiteKit
-from idp_wallet import picture
+from idp.contracts import SiteKit, Use
+from idp_wallet import picture, shell
 from idp_wallet.chain import Anchors
 from idp_wallet.encoding import parse_object
-from idp_wallet.faults import LinkUnreadable, RequestUntrusted, Unreachable, WalletStopped
+from idp_wallet.faults import (
+    LinkUnreadable,
+    NoCode,
+    RequestUntrusted,
+    Unreachable,
+    WalletStopped,
+)
 from idp_wallet.links import PresentationLink
+from idp_wallet.receive import check_signature
 from idp_wallet.request import MAX_REQUEST, Request, verify_request
+from idp_wallet.status import verify_status
 
 MAX_VERIFY = MAX_REQUEST + 16 * 1024
 _PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
+AnchorsOf = Callable[[Use], Anchors]
 
 
-def make_blueprint(kit: SiteKit, anchors: Callable[[], Anchors]) -> Blueprint:
+def make_blueprint(kit: SiteKit, anchors: AnchorsOf) -> Blueprint:
     """The wallet's pages and helpers; rules are whole paths."""
     blueprint = Blueprint("wallet", __name__)
-    readers = BoundedSemaphore(2)  # pictures cost much more than any page: a few at a time
+    for path, name in (
+        ("/wallet", "cards"),
+        ("/wallet/receive", "receive"),
+        ("/wallet/present", "present"),
+    ):
+        blueprint.add_url_rule(path, name, view_func=_page, defaults={"kit": kit, "name": name})
+    _add_shell(blueprint)
+    _add_verifications(blueprint, kit, anchors)
+    _add_reader(blueprint)
+    blueprint.register_error_handler(WalletStopped, _stopped)
+    return blueprint
 
-    @blueprint.get("/wallet")
-    def cards() -> Response:
-        return _page(kit, "cards")
 
-    @blueprint.get("/wallet/receive")
-    def receive() -> Response:
-        return _page(kit, "receive")
+def _add_shell(blueprint: Blueprint) -> None:
+    @blueprint.get("/wallet/manifest.webmanifest")
+    def manifest() -> Response:
+        response = jsonify(shell.make_manifest(_language()))
+        response.mimetype = "application/manifest+json"
+        return response
 
-    @blueprint.get("/wallet/present")
-    def present() -> Response:
-        return _page(kit, "present")
+    @blueprint.get("/wallet/worker.js")
+    def worker() -> Response:
+        response = make_response(shell.worker())
+        response.headers["Content-Type"] = "text/javascript; charset=utf-8"
+        # `/wallet` itself lies above the worker's own folder (Service Workers §4.1).
+        response.headers["Service-Worker-Allowed"] = shell.START
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
+
+def _add_verifications(blueprint: Blueprint, kit: SiteKit, anchors: AnchorsOf) -> None:
     @blueprint.post("/wallet/verify")
     def verify() -> Response:
-        request.max_content_length = MAX_VERIFY
-        _check_same_site()
-        asked = _question()
+        asked = _question("request_object", "client_id", "wallet_nonce")
         link = PresentationLink(asked["client_id"], "", by_post=bool(asked["wallet_nonce"]))
         found = verify_request(
-            asked["request_object"], link, asked["wallet_nonce"], anchors(), kit.now()
+            asked["request_object"], link, asked["wallet_nonce"], anchors(Use.VERIFIER), kit.now()
         )
         return jsonify(_facts(found))
+
+    @blueprint.post("/wallet/verify-card")
+    def verify_card() -> Response:
+        asked = _question("jwt", "issuer")
+        check_signature(asked["jwt"], asked["issuer"], anchors(Use.ISSUER), kit.now())
+        return jsonify({})
+
+    @blueprint.post("/wallet/verify-status")
+    def check_status() -> Response:
+        asked = _question("status_list", "uri")
+        found = verify_status(asked["status_list"], asked["uri"], anchors(Use.ISSUER), kit.now())
+        return jsonify(asdict(found))
+
+
+def _add_reader(blueprint: Blueprint) -> None:
+    readers = BoundedSemaphore(2)  # pictures cost much more than any page: a few at a time
 
     @blueprint.post("/wallet/read-qr")
     def read_qr() -> Response:
@@ -62,19 +104,22 @@ def make_blueprint(kit: SiteKit, anchors: Callable[[], Anchors]) -> Blueprint:
             raise Unreachable("Too many pictures at once. Try again.")
         try:
             return jsonify({"link": picture.read_qr(raw)})
+        except NoCode:  # what a camera sees most of the time
+            return jsonify({"link": ""})
         finally:
             readers.release()
 
-    blueprint.register_error_handler(WalletStopped, _stopped)
-    return blueprint
+
+def _language() -> str:
+    locale = get_locale()
+    return locale.language if locale else "ko"
 
 
 def _page(kit: SiteKit, name: str) -> Response:
-    locale = get_locale()
     html = render_template(
         f"wallet/{name}.html",
         issuer=kit.base_url,
-        language=locale.language if locale else "ko",
+        language=_language(),
         reads_pictures=picture.is_available(),
     )
     return make_response(html)
@@ -86,15 +131,16 @@ def _check_same_site() -> None:
         raise RequestUntrusted("This call comes from another site.")
 
 
-def _question() -> dict[str, str]:
-    """The body of `/wallet/verify`. `application/json` keeps other sites' forms out as well."""
+def _question(*names: str) -> dict[str, str]:
+    """The text fields of a JSON body. `application/json` keeps other sites' forms out as well."""
+    request.max_content_length = MAX_VERIFY
+    _check_same_site()
     if request.mimetype != "application/json":
         raise RequestUntrusted("JSON is expected.")
     try:
         body = parse_object(request.get_data(cache=False))
     except ValueError as error:
         raise RequestUntrusted("JSON is expected.") from error
-    names = ("request_object", "client_id", "wallet_nonce")
     asked = {name: body.get(name) for name in names}
     if not all(isinstance(value, str) for value in asked.values()):
         raise RequestUntrusted("A field is missing.")
@@ -117,5 +163,5 @@ def _facts(found: Request) -> Mapping[str, Any]:
 
 
 def _stopped(error: WalletStopped) -> tuple[Response, int]:
-    """These two answer to scripts, so a refusal is JSON; pages raise nothing."""
+    """These answer to scripts, so a refusal is JSON; pages raise nothing."""
     return jsonify({"error": error.code}), error.status

@@ -1,9 +1,9 @@
-// The cards on this phone: IndexedDB. The only place that holds keys; a lock would stand here.
+// The cards on this phone, each with the key it is bound to.
 
+import { change, run } from "./database.js";
 import { parse } from "./sd-jwt.js";
 
-const NAME = "gongmu-wallet";
-const STORE = "cards";
+const CARDS = "cards";
 
 // A reissued card (same issuer, type and number) takes the place of the former one.
 export async function save({ issuer, credential, keys }) {
@@ -16,36 +16,24 @@ export async function save({ issuer, credential, keys }) {
     keys,
     receivedAt: Date.now(),
   };
-  await run("readwrite", (store) => store.put(record));
+  await run(CARDS, "readwrite", (store) => store.put(record));
   return { ...record, sdJwt };
 }
 
 // All cards, the newest first, read and ready to be shown.
 export async function list() {
-  const records = await run("readonly", (store) => store.getAll());
+  const records = await run(CARDS, "readonly", (store) => store.getAll());
   records.sort((one, other) => other.receivedAt - one.receivedAt);
   return Promise.all(records.map(async (record) => ({ ...record, sdJwt: await parse(record.credential) })));
 }
 
-async function run(mode, action) {
-  const database = await open();
-  try {
-    return await new Promise((resolve, reject) => {
-      const transaction = database.transaction(STORE, mode);
-      const request = action(transaction.objectStore(STORE));
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(transaction.error);
-    });
-  } finally {
-    database.close();
-  }
+export function remove(card) {
+  return run(CARDS, "readwrite", (store) => store.delete(card.id));
 }
 
-function open() {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
+// What the issuer said of this very card, and when: { state, at }.
+export function keepStatus(card, confirmed) {
+  return change(CARDS, card.id, (record) =>
+    record.credential === card.credential ? { ...record, confirmed } : undefined,
+  );
 }

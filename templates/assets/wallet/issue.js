@@ -112,8 +112,7 @@ async function freshNonce(offer) {
   return nonce;
 }
 
-// From this issuer, of the promised type, bound to our key. Who signed it is known by TLS: the
-// wallet speaks to its own site only; verifiers check the signature with their own roots.
+// Signed by this issuer, of the promised type, bound to our key.
 async function check(credential, offer, jwk) {
   let sdJwt;
   try {
@@ -127,4 +126,11 @@ async function check(credential, offer, jwk) {
   if (header.typ !== FORMAT || payload.iss !== offer.issuer || payload.vct !== offer.vct || !ours) {
     throw new Stopped("offer_refused");
   }
+  await checkSignature(sdJwt.jwt, offer.issuer);
+}
+
+// A browser cannot check certificates: the wallet's server does. The disclosures stay here.
+async function checkSignature(jwt, issuer) {
+  const verified = await call(`${location.origin}/wallet/verify-card`, jsonBody({ jwt, issuer }));
+  if (verified.status !== 200) throw new Stopped("card_untrusted");
 }

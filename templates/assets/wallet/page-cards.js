@@ -1,44 +1,71 @@
-// /wallet: the cards, and the two ways to open a link.
+// /wallet: the cards and whether they are good right now, and what else a person does with them.
 
-import { list } from "./cards.js";
-import { pageFor } from "./links.js";
-import { byId, face, forget, tell } from "./page.js";
-import { linkIn } from "./picture.js";
+import { list, remove } from "./cards.js";
+import { sure } from "./confirm.js";
+import { open } from "./gate.js";
+import * as lock from "./lock.js";
+import { startMore } from "./more.js";
+import { startOpeners } from "./openers.js";
+import { byId, face, moment, tell, word } from "./page.js";
+import * as shell from "./shell.js";
+import { statusOf } from "./status.js";
 import { Stopped } from "./stopped.js";
 
+const AGAIN_MS = 30_000;
+
+async function start() {
+  shell.start();
+  startOpeners();
+  try {
+    await open();
+    await showCards();
+    await startMore();
+  } catch (error) {
+    byId("empty").hidden = false;
+    tell(error instanceof Stopped ? error : new Stopped("storage_unusable"));
+  }
+}
+
 async function showCards() {
-  let cards;
-  try {
-    cards = await list();
-  } catch {
-    return tell(new Stopped("storage_unusable"));
-  }
-  byId("cards").replaceChildren(...cards.map(face));
+  const cards = await list();
   byId("empty").hidden = cards.length > 0;
+  byId("cards").replaceChildren(...cards.map(place));
+  byId("more").hidden = false;
 }
 
-function open(link) {
-  location.assign(pageFor(link));
+// One card with its live check below, repeated while somebody looks.
+function place(card) {
+  const holder = face(card);
+  const tools = byId("card-tools").content.cloneNode(true);
+  const [status, again, del] = ["status", "again", "delete"].map((name) => tools.querySelector(`[data-${name}]`));
+  const check = async () => {
+    if (!document.hidden) showStatus(holder, status, await statusOf(card));
+  };
+  again.addEventListener("click", check);
+  del.addEventListener("click", () => drop(card));
+  const buttons = holder.querySelector(".card-buttons");
+  buttons.before(status);
+  buttons.append(again);
+  holder.append(del);
+  check();
+  setInterval(check, AGAIN_MS);
+  document.addEventListener("visibilitychange", check);
+  return holder;
 }
 
-byId("paste").addEventListener("submit", (event) => {
-  event.preventDefault();
-  forget();
-  try {
-    open(byId("link").value);
-  } catch (error) {
-    tell(error);
-  }
-});
+function showStatus(holder, status, { state, at }) {
+  holder.dataset.live = state;
+  status.dataset.live = state;
+  const when = at ? word("status_at").replace("{time}", moment(at)) : word("status_never");
+  status.querySelector("[data-said]").textContent = word(`status_${state}`);
+  status.querySelector("[data-when]").textContent = when;
+}
 
-byId("picture")?.addEventListener("change", async ({ target }) => {
-  forget();
-  try {
-    if (target.files[0]) open(await linkIn(target.files[0]));
-  } catch (error) {
-    tell(error);
-  }
-  target.value = "";
-});
+async function drop(card) {
+  if (!(await sure("delete_card"))) return;
+  await remove(card);
+  if (!(await list()).length) await lock.remove();
+  location.reload();
+}
 
-await showCards();
+await start();

@@ -3,14 +3,19 @@
 import { accept, decline, readRequest } from "./ask.js";
 import { list } from "./cards.js";
 import { choose } from "./dcql.js";
+import { confirm, isOpen } from "./gate.js";
+import * as history from "./history.js";
+import * as lock from "./lock.js";
 import { byId, claimName, face, forget, now, show, tell } from "./page.js";
+import * as shell from "./shell.js";
 import { Stopped } from "./stopped.js";
 
 async function start() {
+  shell.start();
   try {
     const request = await readRequest(location.search);
     const choices = choose(request.dcql_query, await cards(), now());
-    ask(request, choices);
+    await ask(request, choices);
   } catch (error) {
     fail(error);
   }
@@ -18,55 +23,73 @@ async function start() {
 
 async function cards() {
   try {
+    if ((await lock.read())?.left === 0) throw new Stopped("erased");
     return await list();
-  } catch {
-    throw new Stopped("storage_unusable");
+  } catch (error) {
+    throw error instanceof Stopped ? error : new Stopped("storage_unusable");
   }
 }
 
-function ask(request, choices) {
+async function ask(request, choices) {
   byId("verifier-name").textContent = request.verifier;
   byId("verifier-host").textContent = request.host;
   const names = choices.flatMap((choice) => (choice.names.length ? choice.names : ["nothing"]));
-  const items = [...new Set(names)].map((name) => {
-    const item = document.createElement("li");
-    item.textContent = claimName(name);
-    return item;
-  });
-  byId("asked").replaceChildren(...items);
-  byId("cards").replaceChildren(...choices.map(({ card }) => face(card)));
-  byId("accept").addEventListener("click", () => run(() => accept(request, choices, now()), goOn), once);
-  byId("decline").addEventListener("click", () => run(() => decline(request), declined), once);
+  const asked = [...new Set(names)];
+  byId("asked").replaceChildren(...asked.map(listed));
+  const visible = isOpen() || !(await lock.read()); // behind the PIN, no face before it
+  byId("from-card").hidden = !visible;
+  if (visible) byId("cards").replaceChildren(...choices.map(({ card }) => face(card)));
+  byId("accept").addEventListener("click", () => accepted(request, choices, asked));
+  byId("decline").addEventListener("click", () => declined(request, asked));
   show("ask");
 }
 
-const once = { once: true };
+function listed(name) {
+  const item = document.createElement("li");
+  item.textContent = claimName(name);
+  return item;
+}
 
-async function run(action, then) {
-  forget();
-  show("sending");
+async function accepted(request, choices, asked) {
   try {
-    then(await action());
+    if (!(await confirm())) return;
+    show("sending");
+    const address = await noted(request, asked, "accepted", accept(request, choices, now()));
+    // The same browser opens the return address: it may be the one that started (design: same device).
+    if (address) location.replace(address);
+    else show("done");
   } catch (error) {
     fail(error);
   }
 }
 
-// The same browser opens the return address: it may be the one that started (design: same device).
-function goOn(address) {
-  if (address) location.replace(address);
-  else show("done");
+async function declined(request, asked) {
+  show("sending");
+  try {
+    const address = await noted(request, asked, "declined", decline(request));
+    if (address) byId("go-on").href = address;
+    byId("go-on").hidden = !address;
+    show("declined");
+  } catch (error) {
+    fail(error);
+  }
 }
 
-function declined(address) {
-  if (address) {
-    byId("go-on").href = address;
-    byId("go-on").hidden = false;
+// The answer's outcome goes into the history; a note that fails does not undo the answer.
+async function noted(request, asked, outcome, answer) {
+  const note = (what) => history.add(request, asked, what).catch(() => {});
+  try {
+    const address = await answer;
+    await note(outcome);
+    return address;
+  } catch (error) {
+    await note("failed");
+    throw error;
   }
-  show("declined");
 }
 
 function fail(error) {
+  forget();
   show("failed");
   tell(error);
 }

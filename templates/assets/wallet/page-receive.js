@@ -1,11 +1,15 @@
 // /wallet/receive: who offers a card, the code, and the card itself.
 
 import { save } from "./cards.js";
+import { setPin } from "./gate.js";
 import { readOffer, receive } from "./issue.js";
+import * as lock from "./lock.js";
 import { byId, face, forget, language, now, show, tell } from "./page.js";
+import * as shell from "./shell.js";
 import { Stopped } from "./stopped.js";
 
 async function start() {
+  shell.start();
   try {
     const offer = await readOffer(location.search, language());
     ask(offer);
@@ -40,12 +44,20 @@ async function take(offer, code) {
     const card = await keep(received);
     byId("cards").replaceChildren(face(card));
     show("done");
+    await protect();
   } catch (error) {
     tell(error);
     byId("tx-code").focus();
   } finally {
     button.disabled = false;
   }
+}
+
+// The PIN is offered with the first card, before anything else can be done.
+async function protect() {
+  shell.keepForGood();
+  const protectedNow = (await lock.read()) || (await setPin());
+  byId("no-pin").hidden = Boolean(protectedNow);
 }
 
 function checkShape(wanted, code) {

@@ -1,4 +1,4 @@
-// What the pages share: words, states, the face of a card. Text goes in by textContent only.
+// What the pages share: words, states, the two sides of a card. Text goes in by textContent only.
 
 import { Stopped } from "./stopped.js";
 
@@ -11,6 +11,10 @@ export const language = () => byId("main").dataset.language;
 // A word of the page in its language, by its code ("code_refused" -> data-code-refused).
 export function word(code) {
   return byId("words").getAttribute(`data-${String(code).replaceAll("_", "-")}`);
+}
+
+export function moment(at) {
+  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "medium" }).format(at);
 }
 
 // Show one state of the page and let its heading be read out.
@@ -37,18 +41,32 @@ export function forget() {
   byId("error").hidden = true;
 }
 
+// A card like the plastic one: its front, its back, and a button that turns it.
 export function face(card) {
-  const copy = byId("card-face").content.cloneNode(true);
-  const { claims } = card.sdJwt;
+  const copy = byId("card-face").content.firstElementChild.cloneNode(true);
+  const { claims, payload } = card.sdJwt;
+  const shown = { ...claims, valid_until: Number.isFinite(payload.exp) ? day(payload.exp) : "" };
   for (const field of copy.querySelectorAll("[data-field]")) {
-    const value = claims[field.dataset.field];
+    const value = shown[field.dataset.field];
     field.textContent = typeof value === "string" ? value : "";
   }
   const portrait = copy.querySelector("[data-portrait]");
   if (PORTRAIT.test(claims.portrait)) portrait.src = claims.portrait;
+  copy.querySelector("[data-flip]").addEventListener("click", () => flip(copy));
   return copy;
 }
 
 export function claimName(path) {
   return word(`claim_${path}`) ?? path;
+}
+
+function flip(holder) {
+  const [front, back] = holder.querySelectorAll(".card");
+  [front.hidden, back.hidden] = [back.hidden, front.hidden];
+  holder.querySelector("[data-flip]").textContent = word(back.hidden ? "show_back" : "show_front");
+}
+
+// As the card writes its days: YYYY-MM-DD, in Korea.
+function day(seconds) {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Seoul" }).format(seconds * 1000);
 }

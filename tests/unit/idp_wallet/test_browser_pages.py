@@ -36,9 +36,10 @@ def open_request(page, world):
 
 def test_receive_then_the_card_is_there(page, world):
     receive(page, world)
+    page.get_by_test_id("new-pin-later").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("공무원증을 받았습니다")
     page.goto(f"{world.base}/wallet")
-    card = page.locator("article.card")
+    card = page.locator("article.card-front")
     expect(card).to_have_count(1)
     for claim in ("agency", "department", "rank", "personnel_number", "date_of_issuance"):
         expect(card).to_contain_text(PERSON[claim])
@@ -49,7 +50,7 @@ def test_a_reissued_card_takes_the_place_of_the_former(page, world):
     receive(page, world)
     receive(page, world)
     page.goto(f"{world.base}/wallet")
-    expect(page.locator("article.card")).to_have_count(1)
+    expect(page.locator("article.card-front")).to_have_count(1)
 
 
 def test_a_wrong_code_can_be_corrected(page, world):

@@ -144,8 +144,10 @@ def test_korean_words_are_complete():
     from babel.messages.pofile import read_po
 
     def messages():
-        for file in sorted((TEMPLATES / "wallet").glob("*.html")):
-            for _line, message, *_ in extract_from_file("jinja2", str(file)):
+        shell = TEMPLATES.parent / "plugins/idp_wallet/shell.py"
+        pages = sorted((TEMPLATES / "wallet").glob("*.html"))
+        for method, file in (("python", shell), *(("jinja2", page) for page in pages)):
+            for _line, message, *_ in extract_from_file(method, str(file)):
                 yield message
 
     fragment = TEMPLATES.parent / "plugins/idp_wallet/messages.ko.po"

@@ -394,7 +394,7 @@ def served(app: Flask) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://localhost:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -429,7 +429,9 @@ def make_wallet(
         sign=unused,
         certificates=unused,
         trust_anchors=lambda use: (
-            (world.verifier.root.public_bytes(Encoding.DER),) if use == "verifier" else ()
+            {"verifier": world.verifier, "issuer": world.issuer}[use].root.public_bytes(
+                Encoding.DER
+            ),
         ),
         fetch=unused,
         own_status=unused,
@@ -453,7 +455,7 @@ def make_wallet(
     def policy(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
         return response
 
