@@ -1,19 +1,11 @@
 """Sessions and grants in SQL. A session row and its event commit in one transaction (D-6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    LABEL_STYLE_TABLENAME_PLUS_COL,
-    Connection,
-    Engine,
-    Row,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, bindparam, exists, insert, select, update
 
 from idp import randomness
 from idp.conf import Lifetimes
@@ -22,8 +14,9 @@ from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.login import Bound, digest
 from idp.signals import announce_end
+from idp.store.direct import Statement, direct
 from idp.store.sql import transaction, utc
-from idp.store.tables import grants, sessions
+from idp.store.tables import cut_offs, grants, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +38,7 @@ class Session:
     authenticated_at: datetime
     seen_at: datetime
     expires_at: datetime
+    cut_off: bool  # whether the person was cut off since signing in, as it was when this was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +52,37 @@ class Grant:
     scope: tuple[str, ...]
     created_at: datetime
     expires_at: datetime
+
+
+_CUT_OFF = exists().where(
+    cut_offs.c.subject == sessions.c.subject,
+    cut_offs.c.lifted_at.is_(None),
+    cut_offs.c.at >= sessions.c.authenticated_at,
+)
+_SESSION = [
+    *(sessions.c[name] for name in Session.__slots__ if name != "cut_off"),
+    _CUT_OFF.label("cut_off"),
+]
+_GRANT = [grants.c[name] for name in Grant.__slots__]
+_LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > bindparam("now"))
+_IN_USE = (*_LIVE, sessions.c.seen_at > bindparam("idle_since"))
+_BY_COOKIE = Statement(
+    select(*_SESSION).where(sessions.c.cookie_hash == bindparam("key"), *_IN_USE)
+)
+_BY_ID = Statement(select(*_SESSION).where(sessions.c.id == bindparam("key"), *_IN_USE))
+_OF_SUBJECT = Statement(select(*_SESSION).where(sessions.c.subject == bindparam("key"), *_IN_USE))
+_GRANT_WITH_SESSION = Statement(
+    select(*_GRANT, *_SESSION)
+    .join(sessions, sessions.c.id == grants.c.session)
+    .where(
+        grants.c.id == bindparam("key"),
+        grants.c.ended_at.is_(None),
+        grants.c.expires_at > bindparam("now"),
+        *_LIVE,
+    )
+)
+_TIMES = [Session.__slots__.index(name) for name in ("authenticated_at", "seen_at", "expires_at")]
+_LISTS = [Session.__slots__.index(name) for name in ("means", "amr")]
 
 
 class Sessions:
@@ -126,11 +151,13 @@ class Sessions:
 
     def find(self, cookie: str) -> Session | None:
         """The live session of a cookie; None when unknown, ended, idle too long or over."""
-        return self._one(sessions.c.cookie_hash == digest(cookie))
+        found = self._sessions(_BY_COOKIE, digest(cookie))
+        return found[0] if found else None
 
     def get(self, session_id: str) -> Session | None:
         """The live session with this id."""
-        return self._one(sessions.c.id == session_id)
+        found = self._sessions(_BY_ID, session_id)
+        return found[0] if found else None
 
     def touch(self, session_id: str) -> None:
         """Activity: moves only the idle limit, never `authenticated_at` (A-031)."""
@@ -141,9 +168,7 @@ class Sessions:
 
     def of(self, subject: str) -> list[Session]:
         """The live sessions of a person."""
-        query = select(sessions).where(sessions.c.subject == subject, *self._live())
-        with transaction(self._engine) as connection:
-            return [_session(row) for row in connection.execute(query)]
+        return self._sessions(_OF_SUBJECT, subject)
 
     def end(self, session_id: str, reason: Reason, actor: str = "") -> bool:
         """End a session and every grant of it, with its event; false when it had ended before."""
@@ -162,49 +187,35 @@ class Sessions:
             created_at=now,
             expires_at=now + timedelta(seconds=self._lifetimes.refresh_total_s),
         )
-        with transaction(self._engine) as connection:
-            connection.execute(
-                insert(grants).values(
-                    id=grant.id,
-                    session=grant.session,
-                    subject=grant.subject,
-                    client_id=client_id,
-                    scope=" ".join(scope),
-                    created_at=now,
-                    expires_at=grant.expires_at,
-                )
-            )
-            self._journal.record(
-                connection,
-                Event(
-                    Kind.AUTHORIZATION_ISSUED,
-                    journey=session.journey,
-                    subject=session.subject,
-                    relying_party=client_id,
-                    acr=session.acr,
-                    session=session.id,
-                ),
-            )
+        row = {
+            "id": grant.id,
+            "session": grant.session,
+            "subject": grant.subject,
+            "client_id": client_id,
+            "scope": " ".join(scope),
+            "created_at": now,
+            "expires_at": grant.expires_at,
+            "ended_at": None,
+            "end_reason": "",
+        }
+        event = Event(
+            Kind.AUTHORIZATION_ISSUED,
+            journey=session.journey,
+            subject=session.subject,
+            relying_party=client_id,
+            acr=session.acr,
+            session=session.id,
+        )
+        self._journal.record_with(event, grants, row)
         return grant
 
     def live_grant(self, grant_id: str) -> tuple[Grant, Session] | None:
         """A grant and its session, when both are alive now; one query."""
-        query = (
-            select(grants, sessions)
-            .join(sessions, sessions.c.id == grants.c.session)
-            .where(
-                grants.c.id == grant_id,
-                grants.c.ended_at.is_(None),
-                grants.c.expires_at > self._now(),
-                *self._live(idle=False),
-            )
-            .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
-        )
-        with transaction(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
+        rows = direct(self._engine).rows(_GRANT_WITH_SESSION, key=grant_id, now=self._now())
+        if not rows:
             return None
-        return _grant(row), _session(row, "sessions_")
+        cells = rows[0]
+        return _grant(cells[: len(_GRANT)]), _session(cells[len(_GRANT) :])
 
     def end_grant(self, grant_id: str, reason: Reason) -> bool:
         """End one grant (reuse, replay, revocation) with its event; false when it had ended before."""
@@ -229,19 +240,11 @@ class Sessions:
             )
         return True
 
-    def _live(self, *, idle: bool = True) -> list[Any]:
+    def _sessions(self, statement: Statement, key: str) -> list[Session]:
         now = self._now()
-        rules = [sessions.c.ended_at.is_(None), sessions.c.expires_at > now]
-        if idle:
-            rules.append(
-                sessions.c.seen_at > now - timedelta(seconds=self._lifetimes.session_idle_s)
-            )
-        return rules
-
-    def _one(self, condition: Any) -> Session | None:
-        with transaction(self._engine) as connection:
-            row = connection.execute(select(sessions).where(condition, *self._live())).one_or_none()
-        return _session(row) if row is not None else None
+        idle_since = now - timedelta(seconds=self._lifetimes.session_idle_s)
+        rows = direct(self._engine).rows(statement, key=key, now=now, idle_since=idle_since)
+        return [_session(row) for row in rows]
 
 
 def end_session(
@@ -281,22 +284,23 @@ def end_session(
     return True
 
 
-def _session(row: Row[Any], prefix: str = "") -> Session:
-    cell = {name: getattr(row, prefix + name) for name in Session.__slots__}
-    for name in ("authenticated_at", "seen_at", "expires_at"):
-        cell[name] = utc(cell[name])
-    for name in ("means", "amr"):
-        cell[name] = tuple(cell[name])
-    return Session(**cell)
+def _session(cells: Sequence[Any]) -> Session:
+    values = list(cells)
+    for place in _TIMES:
+        values[place] = utc(values[place])
+    for place in _LISTS:
+        values[place] = tuple(values[place])
+    return Session(*values)
 
 
-def _grant(row: Row[Any]) -> Grant:
+def _grant(cells: Sequence[Any]) -> Grant:
+    grant_id, session, subject, client_id, scope, created_at, expires_at = cells
     return Grant(
-        id=row.grants_id,
-        session=row.grants_session,
-        subject=row.grants_subject,
-        client_id=row.grants_client_id,
-        scope=tuple(row.grants_scope.split()),
-        created_at=utc(row.grants_created_at) or row.grants_created_at,
-        expires_at=utc(row.grants_expires_at) or row.grants_expires_at,
+        grant_id,
+        session,
+        subject,
+        client_id,
+        tuple(scope.split()),
+        utc(created_at) or created_at,
+        utc(expires_at) or expires_at,
     )
