@@ -9,6 +9,7 @@ What takes long runs beside what takes long. Children die with us, however we go
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -53,6 +54,8 @@ def _run(place: Place, stack: contextlib.ExitStack, *, kept: bool, as_json: bool
     child = _start_parties()
     stack.callback(_end, child)
     settings = embedded.with_url(settings)
+    if place.tls:  # for OpenSSL: the provider posts to our relying parties and must trust them
+        os.environ["SSL_CERT_FILE"] = str(place.tls.ca_file)
     seeded = _seed(settings, place, partial(embedded.wait_ready, settings, valkey))
     _tell_parties(child, place, parties.model_dump(mode="json"), seeded)
     from idp.demo import guide

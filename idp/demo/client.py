@@ -28,6 +28,7 @@ _TIMEOUT_S = 10
 _LEEWAY_S = 60
 _ALGORITHMS = ["ES256", "RS256"]
 _CLAIMS = jwt.JWTClaimsRegistry
+_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class SignInFailed(Exception):
@@ -95,6 +96,22 @@ class Client:
             raise SignInFailed("sub")
         return {"id_token": tokens["id_token"], "claims": {**claims, **person}}
 
+    def ended(self, logout_token: str) -> dict[str, str]:
+        """Whose session has ended: `sub`, `sid` or both (Back-Channel Logout §2.6). SignInFailed."""
+        header, claims = self._decode(
+            logout_token,
+            jti={"essential": True},
+            events={"essential": True},
+        )
+        found = {name: claims[name] for name in ("sub", "sid") if isinstance(claims.get(name), str)}
+        events = claims["events"]
+        told = isinstance(events, dict) and isinstance(events.get(_LOGOUT), dict)
+        if header.get("typ", "").lower() != "logout+jwt" or not told:
+            raise SignInFailed("logout_token")
+        if not found or "nonce" in claims:  # an ID token is no logout token (§2.4)
+            raise SignInFailed("logout_token")
+        return found
+
     def logout_address(self, session: Mapping[str, Any], back: str) -> str:
         """Where the browser goes to sign out at the provider too (RP-Initiated Logout §2)."""
         query = {
@@ -135,22 +152,26 @@ class Client:
         return self._metadata
 
     def _verify(self, id_token: str, nonce: str) -> dict[str, Any]:
+        mine = {"essential": True, "value": nonce}
+        return self._decode(id_token, sub={"essential": True}, nonce=mine)[1]
+
+    def _decode(self, text: str, **rules: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and claims of a token of this provider, for us, within its time."""
         try:
-            token = jwt.decode(id_token, self._key_set(), algorithms=_ALGORITHMS)
+            token = jwt.decode(text, self._key_set(), algorithms=_ALGORITHMS)
             _CLAIMS(
                 now=int(time.time()),
                 leeway=_LEEWAY_S,
                 iss={"essential": True, "value": self._issuer},
                 aud={"essential": True, "value": self._id},
-                sub={"essential": True},
                 exp={"essential": True},
                 iat={"essential": True},
-                nonce={"essential": True, "value": nonce},
+                **rules,
             ).validate(token.claims)
         except (JoseError, ValueError) as error:
             self._keys = None  # perhaps the provider has new ones: the next sign-in asks again
-            raise SignInFailed("id_token") from error
-        return dict(token.claims)
+            raise SignInFailed("token") from error
+        return dict(token.header), dict(token.claims)
 
     def _key_set(self) -> KeySet:
         if self._keys is None:

@@ -2,8 +2,8 @@
 
 They know the issuer's address, a client id and a secret, and learn the rest by discovery, as any
 program of an agency would: code flow with PKCE (RFC 7636), state, nonce, `iss` (RFC 9207), a
-verified ID token, userinfo, and logout at the provider (RP-Initiated Logout). Run as
-`python -m idp.demo.parties`; what to serve comes as one JSON line on stdin.
+verified ID token, userinfo, logout at the provider (RP-Initiated Logout) and by it (Back-Channel
+Logout). Run as `python -m idp.demo.parties`; what to serve comes as one JSON line on stdin.
 """
 
 import json
@@ -18,8 +18,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from idp.demo.client import Client, SignInFailed
 from idp.demo.shelf import Shelf
+from idp.demo.signed_in import SignedIn
 
-SESSION_S = 3600
 LOGIN_S = 600
 NAMES = {
     "mail": ("공직 메일", "Government mail"),
@@ -60,8 +60,10 @@ def _index() -> str:
 def _blueprint(name: str, client: Client, setting: Setting) -> Blueprint:
     """One relying party."""
     blueprint = Blueprint(name, __name__)
-    sessions, logins = Shelf(SESSION_S), Shelf(LOGIN_S)
+    sessions, logins = SignedIn(), Shelf(LOGIN_S)
     cookie = f"gongmu-demo-{name}"
+    ended = partial(_ended, client, sessions)
+    blueprint.add_url_rule("/backchannel-logout", "ended", ended, methods=["POST"])
 
     @blueprint.get("")
     def home() -> str:
@@ -78,13 +80,13 @@ def _blueprint(name: str, client: Client, setting: Setting) -> Blueprint:
     def callback() -> AnyResponse:
         pending = logins.take(request.cookies.get(f"{cookie}-login", ""))
         session = client.finish(pending, request.args, request.url)
-        sessions.take(request.cookies.get(cookie, ""))
+        sessions.leave(request.cookies.get(cookie, ""))
         answer = redirect(url_for(f"{name}.home"), 303)
-        return _keep(answer, cookie, sessions.put(session))
+        return _keep(answer, cookie, sessions.begin(session))
 
     @blueprint.post("/logout")
     def logout() -> AnyResponse:
-        session = sessions.take(request.cookies.get(cookie, ""))
+        session = sessions.leave(request.cookies.get(cookie, ""))
         back = f"{setting.url}/{name}/signed-out"
         address = client.logout_address(session, back) if session else back
         return _keep(redirect(address, 303), cookie, "")
@@ -111,6 +113,12 @@ def _blueprint(name: str, client: Client, setting: Setting) -> Blueprint:
         return answer
 
     return blueprint
+
+
+def _ended(client: Client, sessions: SignedIn) -> tuple[str, int]:
+    """The provider itself says that a session has ended (Back-Channel Logout §2.5)."""
+    sessions.end(client.ended(request.form.get("logout_token", "")))
+    return "", 200
 
 
 def _headers(issuer: str, response: Response) -> Response:

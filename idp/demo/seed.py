@@ -117,6 +117,7 @@ def _at_home(party: RelyingParty, place: Place) -> RelyingParty:
         party,
         redirect_uris=(f"{url}/callback",),
         post_logout_redirect_uris=(f"{url}/signed-out",),
+        backchannel_logout_uri=f"{url}/backchannel-logout",
     )
 
 

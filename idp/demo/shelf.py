@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from idp import randomness
@@ -18,9 +19,9 @@ class Shelf:
         self._things: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, thing: dict[str, Any]) -> str:
-        """Keep it; gives the key."""
-        key = randomness.token(32)
+    def put(self, thing: dict[str, Any], key: str = "") -> str:
+        """Keep it; gives the key, which is random unless it is given."""
+        key = key or randomness.token(32)
         with self._lock:
             self._things[key] = (time.monotonic() + self._lifetime_s, thing)
             if len(self._things) > _AT_MOST:
@@ -38,3 +39,9 @@ class Shelf:
         found = self.get(key)
         with self._lock:
             return found if self._things.pop(key, None) else None
+
+    def drop(self, is_over: Callable[[dict[str, Any]], bool]) -> None:
+        """Forget all things that are over."""
+        with self._lock:
+            for key in [key for key, (_, thing) in self._things.items() if is_over(thing)]:
+                del self._things[key]
