@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from idp import browser, randomness
+from idp import browser, metrics, randomness
 from idp.errors import GongmuError, LoginError, OutsideError, RequestError, UnauthorizedError
 from idp.events import Event, Kind, Reason
 from idp.services import services
@@ -57,6 +57,7 @@ def answer(error: GongmuError) -> Response:
             else 'Basic realm="gongmu", charset="UTF-8"'
         )
     if isinstance(error, OutsideError):
+        metrics.OUTSIDE.labels(error.system).inc()
         response.headers["Retry-After"] = "5"
     return response
 

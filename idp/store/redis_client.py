@@ -52,10 +52,11 @@ class Wire:
         received: int = self._socket.recv_into(buffer, *arguments)
         return received
 
-    def recv(self, size: int) -> bytes:
-        """The same for a parser in Python."""
-        self._wait()
-        octets: bytes = self._socket.recv(size)
+    def recv(self, size: int, *flags: int) -> bytes:
+        """The same for a parser in Python, or a look at what is there (MSG_PEEK), which waits for nothing."""
+        if not flags:
+            self._wait()
+        octets: bytes = self._socket.recv(size, *flags)
         return octets
 
     def sendall(self, octets: bytes) -> None:
