@@ -21,7 +21,7 @@ from tests.servers import Child
 pytestmark = pytest.mark.services
 NewDesk = Callable[..., Desk]
 GUESSES = 40
-REQUESTS = 500
+REQUESTS = 700
 
 
 def cookies_of(desk: Desk) -> str:

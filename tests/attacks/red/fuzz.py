@@ -9,20 +9,24 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-ROUTES = (
-    *("/", "/healthz", "/readyz", "/metrics", "/account", "/account/sessions/{odd}/end"),
-    *("/login/{login}", "/login/{login}/again", "/login/{login}/status", "/login/{login}/{odd}"),
-    *("/login/{login}/return-code", "/login/{login}/finish", "/login/{odd}/status"),
-    *("/vp/{handle}/request", "/vp/{handle}/response", "/vp/{handle}/return"),
-    *("/vp/{handle}/not-me", "/vp/{odd}/response", "/vp/{odd}/return"),
-    *("/oauth/authorize", "/oauth/token", "/oauth/userinfo", "/oauth/introspect", "/oauth/revoke"),
-    *("/oauth/logout", "/oauth/jwks", "/oauth/consent/{login}", "/oauth/consent/{odd}"),
-    *("/.well-known/{odd}", "/.well-known/openid-configuration", "/emblem", "/assets/{odd}"),
-    *("/issuer/offers/{odd}", "/issuer/token", "/issuer/nonce", "/issuer/credential"),
-    *("/status/{odd}", "/status/1", "/wallet", "/wallet/verify", "/wallet/read-qr", "/{odd}"),
-    *("/api/v1/people", "/api/v1/events", "/api/v1/mobile-ids", "/api/v1/{odd}", "/language"),
+READ = (
+    *("/", "/healthz", "/readyz", "/metrics", "/account", "/emblem", "/assets/{odd}", "/{odd}"),
+    *("/login/{login}", "/login/{login}/again", "/login/{login}/status", "/login/{odd}/status"),
+    *("/vp/{handle}/request", "/vp/{handle}/return", "/vp/{odd}/return", "/oauth/jwks"),
+    *["/oauth/authorize"] * 6,
+    *("/oauth/logout", "/oauth/logout", "/oauth/userinfo", "/oauth/userinfo", "/status/{odd}"),
+    *("/.well-known/{odd}", "/.well-known/openid-configuration", "/issuer/offers/{odd}"),
+    *("/wallet", "/api/v1/people", "/api/v1/events", "/api/v1/{odd}"),
 )
-METHODS = ("GET", "GET", "GET", "POST", "POST", "POST", "HEAD", "OPTIONS", "PUT", "TRACE", "FOO")
+WRITE = (
+    *["/oauth/token", "/oauth/token", "/oauth/introspect", "/oauth/revoke"] * 3,
+    *("/login/{login}/return-code", "/login/{login}/finish", "/login/{login}/{odd}", "/language"),
+    *("/vp/{handle}/request", "/vp/{handle}/response", "/vp/{handle}/not-me", "/vp/{odd}/response"),
+    *("/oauth/authorize", "/oauth/logout", "/oauth/consent/{login}", "/account/sessions/{odd}/end"),
+    *("/issuer/token", "/issuer/token", "/issuer/nonce", "/wallet/read-qr"),
+)
+WRITE_JSON = ("/issuer/credential", "/wallet/verify", "/api/v1/mobile-ids")
+OTHER_METHODS = ("HEAD", "OPTIONS", "PUT", "TRACE", "FOO", "GET", "POST")
 MARKUP = "<script>alert(1)</script>"
 ODD = (
     *("", "0", "-1", "1e9", "9" * 400, "9" * 4400, "\0", "%00", "\u202e", "\uffff", "\U0001f600"),
@@ -43,7 +47,9 @@ GROUPS = (
     ("client_id", "redirect_uri", "response_type", "scope", "code_challenge"),
     ("grant_type", "client_id", "client_secret", "code"),
     ("client_assertion", "client_assertion_type", "grant_type"),
+    ("client_assertion", "client_assertion_type", "token"),
     ("client_id", "client_secret", "token"),
+    ("grant_type", "code"),
     ("grant_type", "pre-authorized_code", "tx_code"),
     ("vp_token", "state"),
     ("csrf", "return_code"),
@@ -76,6 +82,19 @@ class Scene:
     bearer: str
 
 
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+_MISFITS = (
+    *[(JSON, one) for one in (b"", b"{", b"[" * 3000, b'{"a":' * 3000, b"\xff", b"null")],
+    *[(FORM, one) for one in (b"%", b"%zz=%ff", b"&" * 500, b"a=b&" * 2000, b"a" * 70_000)],
+    (f"{FORM}; charset=utf-16", b"\xff\xfe"),
+    ("multipart/form-data; boundary=x", b"--x\r\n"),
+    ("image/png", b"\x89PNG\r\n\x1a\n" + bytes(64)),
+    ("\xff", b"a"),
+)
+_QUERIES = {**dict.fromkeys(OTHER_METHODS, 0.5), "GET": 0.9, "POST": 0.1}
+_NOT_UTF8 = ("%FF", "%ED%A0%80", "%C0%80", "%zz")
+
+
 class Fuzz:
     """Whole HTTP/1.1 requests, the same ones for the same seed."""
 
@@ -87,17 +106,22 @@ class Fuzz:
     def request(self) -> bytes:
         """The next request."""
         pick, scene = self._random.choice, self.scene
-        method, odd = pick(METHODS), self._quoted(pick(ODD)) or "x"
-        path = pick(ROUTES).format(odd=odd, login=scene.login, handle=scene.handle)
-        query = f"?{self._fields()}" if self._random.random() < 0.5 else ""
+        method, routes = pick(
+            (("GET", READ), ("POST", WRITE), ("POST", WRITE), ("POST", WRITE_JSON))
+        )
+        if self._random.random() < 0.1:
+            method = pick(OTHER_METHODS)
+        odd = self._quoted(pick(ODD)) or "x"
+        path = pick(routes).format(odd=odd, login=scene.login, handle=scene.handle)
+        query = f"?{self._fields()}" if self._random.random() < _QUERIES[method] else ""
         lines = [f"{method} {path}{query} HTTP/1.1", f"Host: {self._host}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in self._headers()]
-        kind, body = ("", b"") if method in ("GET", "HEAD") else self._body()
+        kind, body = ("", b"") if method in ("GET", "HEAD") else self._body(routes is WRITE_JSON)
         lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"] if kind else []
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
 
     def _headers(self) -> list[tuple[str, str]]:
-        rare = [(n, self._random.choice(v)) for n, v in _HEADERS if self._random.random() < 0.07]
+        rare = [(n, self._random.choice(v)) for n, v in _HEADERS if self._random.random() < 0.12]
         if self._random.random() < 0.6:
             rare.append(("Cookie", self.scene.cookie))
         if self._random.random() < 0.2:
@@ -118,47 +142,36 @@ class Fuzz:
             return json.dumps({"mobile_id": [self._jwt()]})
         return self._jwt() if name in _JWTS else self._random.choice(ODD)
 
-    def _body(self) -> tuple[str, bytes]:
-        form, as_json = "application/x-www-form-urlencoded", "application/json"
-        members = {name: self._random.choice((*ODD, 1, None, [], {})) for name in FIELDS[:3]}
+    def _body(self, as_json: bool) -> tuple[str, bytes]:  # noqa: FBT001 - what the route takes
+        if self._random.random() < 0.1:
+            return self._random.choice(_MISFITS)
+        if not as_json:
+            return FORM, self._fields().encode()
+        names = ("personnel_number", "request_object", "client_id", "wallet_nonce", "proofs")
+        odd = {name: self._random.choice((*ODD, 1, None, [], {})) for name in names}
         asked = {"request_object": self._jwt(), "client_id": "x", "wallet_nonce": ""}
         proofs = {"credential_configuration_id": "x", "proofs": {"jwt": [self._jwt()]}}
-        broken = (b"", b"{", b"[" * 3000, b'{"a":' * 3000, b"\xff", b'{"personnel_number":"*"}')
-        return self._random.choice(
-            (
-                *[(form, self._fields().encode())] * 8,
-                (form, self._random.choice((b"%", b"%zz=%ff", b"&" * 500, b"a=b&" * 2000))),
-                (f"{form}; charset=utf-16", b"\xff\xfe"),
-                (form, b"a" * 70_000),
-                *[(as_json, json.dumps(one).encode()) for one in (members, asked, proofs)],
-                (as_json, self._random.choice(broken)),
-                ("multipart/form-data; boundary=x", b"--x\r\n"),
-                ("image/png", b"\x89PNG\r\n\x1a\n" + bytes(64)),
-                ("\xff", b"a"),
-            )
-        )
+        members = self._random.choice((odd, asked, proofs))
+        return JSON, json.dumps(members).encode()
 
     def _jwt(self) -> str:
         pick = self._random.choice
-        header: dict[str, Any] = {
-            "alg": pick(("ES256", "none", "HS256", 1, ["ES256"])),
-            "typ": pick(("JWT", "at+jwt", 1)),
+        header: dict[str, Any] = {"alg": "ES256", "typ": "JWT", "kid": "x"}
+        if self._random.random() < 0.5:
+            odd: tuple[Any, ...] = ([], {}, 1, "none", None, {"kty": ["EC"], "crv": "P-256"})
+            header[pick(("alg", "typ", "kid", "jwk", "x5c", "crit", "epk", "enc"))] = pick(odd)
+        claims: dict[str, Any] = {
+            name: pick(("x", -1, 10**30, None, [], {})) for name in ("iss", "aud", "exp", "jti")
         }
-        for name in self._random.sample(("kid", "jwk", "x5c", "crit", "epk", "enc"), 2):
-            header[name] = pick(
-                ([], {}, 1, "x", None, {"kty": "EC", "crv": "P-256"}, {"kty": ["EC"]})
-            )
-        claims = {
-            name: pick(("x", -1, 10**30, None, [], {}))
-            for name in ("iss", "sub", "aud", "exp", "jti")
-        }
-        claims["sub"] = pick((claims["sub"], self.scene.good["client_id"]))
-        payload = pick((json.dumps(claims).encode(), b"{", b"\xff", b"[" * 5000, b'{"a":1,"a":2}'))
+        claims["sub"] = pick(("x", None, [], self.scene.good["client_id"]))
+        junk = (b"{", b"\xff", b"[" * 5000, b'{"a":1,"a":2}', b'{"exp":' + b"9" * 5000 + b"}")
+        payload = pick((*[json.dumps(claims).encode()] * 4, *junk))
         return ".".join([_b64(json.dumps(header).encode()), _b64(payload), _b64(bytes(64))])
 
     def _quoted(self, text: str) -> str:
         plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
-        return "".join(chr(one) if one in plain else f"%{one:02X}" for one in text.encode())
+        wrong = self._random.choice(_NOT_UTF8) if self._random.random() < 0.03 else ""
+        return wrong + "".join(chr(one) if one in plain else f"%{one:02X}" for one in text.encode())
 
 
 def exchange(issuer: str, request: bytes) -> tuple[int, bytes]:
