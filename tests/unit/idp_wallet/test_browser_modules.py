@@ -301,3 +301,9 @@ def test_the_browser_refuses_a_card_out_of_order(page, served_wallet, changes):
 
     world.spoil["credential"] = spoil
     assert take(page, world) == "offer_refused"
+
+
+def test_the_browser_refuses_a_card_that_its_issuer_did_not_sign(page, served_wallet):
+    world = served_wallet
+    world.spoil["credential"] = lambda _text: issue(party(), world.base, world.seen["holder"])
+    assert take(page, world) == "card_untrusted"

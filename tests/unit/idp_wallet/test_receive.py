@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from idp_wallet.chain import Anchors
-from idp_wallet.faults import CodeRefused, OfferRefused, Unreachable
+from idp_wallet.faults import CardUntrusted, CodeRefused, OfferRefused, Unreachable
 from idp_wallet.keys import new_key, public_jwk
 from idp_wallet.links import read_link
 from idp_wallet.offer import fetch_issuer, fetch_offer, well_known
@@ -128,6 +128,18 @@ def reissued(world, **changes):
 def test_a_card_out_of_order_is_refused(web, world, changes):
     world.spoil["credential"] = reissued(world, **changes)
     with pytest.raises(OfferRefused, match=r"not in order|another issuer"):
+        take(web, world, anchors=(world.issuer.root,))
+
+
+def test_a_card_of_another_issuer_is_refused_without_roots_too(web, world):
+    world.spoil["credential"] = reissued(world, iss="https://other.go.kr")
+    with pytest.raises(OfferRefused, match="not in order"):
+        take(web, world)
+
+
+def test_a_certificate_for_another_host_does_not_do(web, world):
+    world.issuer = party("Issuing body", dns="other.go.kr")
+    with pytest.raises(CardUntrusted, match="another issuer"):
         take(web, world, anchors=(world.issuer.root,))
 
 

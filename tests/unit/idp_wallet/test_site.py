@@ -1,13 +1,17 @@
+import json
 import re
 
 import pytest
 from flask import Flask
+from PIL import Image
 
 from idp.errors import ConfError
 from idp.paths import ASSETS, TEMPLATES
 from idp_wallet import WalletSettings
-from tests.unit.idp_wallet.test_picture import png
-from tests.unit.idp_wallet.world import World, make_app, make_wallet, party
+from idp_wallet.keys import new_key, public_jwk
+from tests.unit.idp_wallet.test_picture import BLANK, png
+from tests.unit.idp_wallet.test_status import claims
+from tests.unit.idp_wallet.world import World, issue, make_app, make_wallet, party
 
 NONCE = "wallet-nonce-0123456789"
 
@@ -107,6 +111,11 @@ def test_read_qr(client):
     assert answer.get_json() == {"link": "openid4vp://?x"}
 
 
+def test_a_picture_without_a_code_is_no_fault(client):
+    answer = client.post("/wallet/read-qr", data=BLANK.getvalue(), content_type="image/png")
+    assert (answer.status_code, answer.get_json()) == (200, {"link": ""})
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [(b"x", "image/png"), (b"x", "image/svg+xml"), (png("a"), "application/octet-stream")],
@@ -114,6 +123,105 @@ def test_read_qr(client):
 def test_read_qr_wants_a_picture(client, body, kind):
     answer = client.post("/wallet/read-qr", data=body, content_type=kind)
     assert (answer.status_code, answer.get_json()) == (400, {"error": "link_unreadable"})
+
+
+@pytest.fixture
+def issuer():
+    return party("Issuing body", dns="id.go.kr")
+
+
+@pytest.fixture
+def check_card(client, quiet, issuer):
+    quiet.issuer.root = issuer.root
+
+    def check(signer=issuer, issued_by=quiet.base, issuer=quiet.base, **more):
+        credential = issue(signer, issued_by, public_jwk(new_key()), **more)
+        question = {"jwt": credential.partition("~")[0], "issuer": issuer}
+        return client.post("/wallet/verify-card", json=question)
+
+    return check
+
+
+def test_a_card_of_the_issuer_is_good(check_card):
+    answer = check_card()
+    assert (answer.status_code, answer.get_json()) == (200, {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"signer": party("Stranger", dns="id.go.kr")},
+        {"issued_by": "https://other.go.kr"},
+        {"issuer": "https://other.go.kr"},
+        {"issued_by": "https://other.go.kr", "issuer": "https://other.go.kr"},
+        {"issuer": "http://["},
+        {"typ": "JWT"},
+    ],
+)
+def test_a_card_that_its_issuer_did_not_sign(check_card, changes):
+    answer = check_card(**changes)
+    assert (answer.status_code, answer.get_json()) == (400, {"error": "card_untrusted"})
+
+
+@pytest.mark.parametrize("jwt", ["", "x", "a.b.c", "é.é.é"])
+def test_what_is_no_card(client, jwt):
+    answer = client.post("/wallet/verify-card", json={"jwt": jwt, "issuer": "https://id.go.kr"})
+    assert (answer.status_code, answer.get_json()) == (400, {"error": "card_untrusted"})
+
+
+def test_the_status_list_is_checked_with_the_issuers_root(client, quiet, issuer):
+    quiet.issuer.root = issuer.root
+    uri = "https://id.go.kr/status/1"
+    text = issuer.sign(claims(), typ="statuslist+jwt")
+    answer = client.post("/wallet/verify-status", json={"status_list": text, "uri": uri})
+    assert (answer.status_code, answer.get_json()["bits"]) == (200, 2)
+    answer = client.post("/wallet/verify-status", json={"status_list": text, "uri": f"{uri}1"})
+    assert (answer.status_code, answer.get_json()) == (400, {"error": "status_unknown"})
+
+
+@pytest.mark.parametrize("path", ["verify-card", "verify-status"])
+def test_the_other_checks_want_json_of_our_own_pages(client, path):
+    address = f"/wallet/{path}"
+    for options in (
+        {"json": {}},
+        {"json": {"jwt": 1, "issuer": 2, "status_list": 3, "uri": 4}},
+        {"data": {"jwt": "a.b.c", "issuer": "x", "status_list": "x", "uri": "y"}},
+        {"json": {"jwt": "a", "issuer": "b"}, "headers": {"Sec-Fetch-Site": "same-site"}},
+    ):
+        answer = client.post(address, **options)
+        assert (answer.status_code, answer.get_json()) == (400, {"error": "request_untrusted"})
+
+
+def test_the_manifest_names_an_app_of_its_own(client):
+    answer = client.get("/wallet/manifest.webmanifest", headers={"Accept-Language": "en"})
+    assert answer.mimetype == "application/manifest+json"
+    manifest = answer.get_json()
+    assert manifest["name"] == "Mobile ID wallet"
+    assert (manifest["lang"], manifest["display"]) == ("en", "standalone")
+    assert {manifest[name] for name in ("id", "scope", "start_url")} == {"/wallet"}
+    assert {icon.get("purpose", "any") for icon in manifest["icons"]} == {"any", "maskable"}
+    for icon in manifest["icons"]:
+        file = ASSETS / icon["src"].removeprefix("/assets/")
+        if icon["type"] == "image/png":
+            with Image.open(file) as picture:
+                assert f"{picture.width}x{picture.height}" == icon["sizes"]
+        else:
+            assert file.is_file()
+
+
+def test_the_worker_may_serve_the_page_above_it_and_keeps_only_the_wallet(client):
+    answer = client.get("/wallet/worker.js")
+    assert answer.mimetype == "text/javascript"
+    assert answer.headers["Service-Worker-Allowed"] == "/wallet"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    text = answer.get_data(as_text=True)
+    kept = json.loads(text.partition("\n")[0].removeprefix("const KEPT = ").rstrip(";"))
+    assert kept["assets"]
+    for path in kept["assets"]:
+        assert re.fullmatch(r"/assets/wallet/[\w.-]+", path)
+        assert (ASSETS / path.removeprefix("/assets/")).is_file()
+    modules = {f"/assets/wallet/{file.name}" for file in (ASSETS / "wallet").glob("*.js")}
+    assert modules <= set(kept["assets"])
 
 
 @pytest.mark.parametrize("path", ["/wallet", "/wallet/receive?x=<script>", "/wallet/present"])
