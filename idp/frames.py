@@ -15,19 +15,24 @@ from idp.login import Waiting, Wire
 CLOCK_SKEW_S = 2  # between our own workers
 
 
-def _mac(wire: Wire, text: str, length: int) -> str:
-    mac = hmac.digest(wire.frame_secret.encode(), text.encode(), "sha256")
+def _mac(secret: str, text: str, length: int) -> str:
+    mac = hmac.digest(secret.encode(), text.encode(), "sha256")
     return urlsafe_b64encode(mac[:length]).decode().rstrip("=")
 
 
 def frame(wire: Wire, second: int) -> str:
     """Frame number `second` (whole seconds since begin): three digits and a 96-bit MAC."""
-    return f"{second:03d}{_mac(wire, f'frame:{second}', 12)}"
+    return frame_of(wire.frame_secret, second)
+
+
+def frame_of(secret: str, second: int) -> str:
+    """The same for the secret of a login."""
+    return f"{second:03d}{_mac(secret, f'frame:{second}', 12)}"
 
 
 def response_code(wire: Wire) -> str:
     """The 192-bit code in the wallet's redirect_uri (VP §8.2); single use by the state."""
-    return _mac(wire, "response", 24)
+    return _mac(wire.frame_secret, "response", 24)
 
 
 def check_frame(state: Waiting, presented: str, now: datetime, window_s: int) -> None:

@@ -22,6 +22,13 @@ GRANTS: dict[str, Callable[[Parameters, RelyingParty], dict[str, Any]]] = {
 @blueprint.post("/oauth/token")
 def token() -> Response:
     """The token endpoint."""
+    response = jsonify(answer())
+    response.headers["Cache-Control"] = "no-store"  # RFC 6749 §5.1
+    return response
+
+
+def answer() -> dict[str, Any]:
+    """The members of the token response to this request."""
     given = parameters.of_body()
     party = clients.authenticate(given)
     name = given.get("grant_type")
@@ -36,6 +43,4 @@ def token() -> Response:
         raise RequestError(
             "unauthorized_client", "grant_type is not registered", reason=Reason.GRANT_TYPE
         )
-    response = jsonify(grant(given, party))
-    response.headers["Cache-Control"] = "no-store"  # RFC 6749 §5.1
-    return response
+    return grant(given, party)

@@ -18,6 +18,11 @@ blueprint = Blueprint("token_checks", __name__)
 
 @blueprint.post("/oauth/introspect")
 def introspect() -> Response:
+    """The introspection endpoint."""
+    return _no_store(jsonify(answer()))
+
+
+def answer() -> dict[str, Any]:
     """The truth about an access token, now; to its own client and to whom it is for (R-084).
 
     Whatever is wrong, the answer is `{"active": false}` alone: an error would make mail servers
@@ -25,7 +30,7 @@ def introspect() -> Response:
     """
     given = parameters.of_body()
     party = clients.authenticate(given)
-    return _no_store(jsonify(_told(_token(given), party)))
+    return _told(_token(given), party)
 
 
 @blueprint.post("/oauth/revoke")

@@ -1,5 +1,7 @@
 """`/oauth/userinfo`: who the bearer's token is about, asked live (OIDC Core §5.3)."""
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, request
 
 from idp import access_tokens
@@ -13,6 +15,13 @@ blueprint = Blueprint("userinfo", __name__)
 
 @blueprint.route("/oauth/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
+    """The UserInfo endpoint."""
+    response = jsonify(answer())
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def answer() -> dict[str, Any]:
     """The claims of the token's scopes; a token whose person or grant is gone does not count."""
     token = access_tokens.read_access_token(bearer(), services().settings.issuer)
     if "openid" not in token.scope:
@@ -25,10 +34,7 @@ def userinfo() -> Response:
         official = gate.admit(session, party)
     except AccessDenied as error:
         raise UnauthorizedError("invalid_token", scheme="Bearer", reason=error.reason) from error
-    claims = {**user_claims.of(official, party, token.scope), "sub": token.subject}
-    response = jsonify(claims)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return {**user_claims.of(official, party, token.scope), "sub": token.subject}
 
 
 def bearer() -> str:
