@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from idp import browser, oidc, problems, randomness
+from idp import bodies, browser, oidc, problems, randomness
 from idp.admin import api
 from idp.conf import Settings
 from idp.contracts import Kit, SiteKit
@@ -92,6 +92,9 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
     """The WSGI application; `parts` when they are open already."""
     app = Flask("idp", template_folder=str(TEMPLATES), static_folder=None)
     app.extensions["gongmu"] = parts or open_services(settings)
+    app.url_map.merge_slashes = (
+        False  # a redirect of the router would follow the Host header (A-112)
+    )
     problems.register(app)
     home.init_app(app)
     pages.init_app(app)
@@ -108,6 +111,8 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
         app.register_blueprint(blueprint)
     for site in app.extensions["gongmu"].sites.values():
         app.register_blueprint(site.blueprint)
+    guarded = bodies.guard(app.wsgi_app, settings.server.blocking_threads)
+    app.wsgi_app = guarded  # type: ignore[method-assign, assignment]  # Flask's documented way to wrap it
     return app
 
 

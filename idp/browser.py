@@ -130,11 +130,19 @@ def address() -> str:
     proxies = server.trusted_proxies
     if not peer and server.unix_socket is not None:
         # Only the proxy of this machine reaches a Unix socket: the last address it adds is the peer.
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        return _as_address(request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip())
     chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
     while peer and _in_any(peer, proxies) and chain and chain[-1]:
-        peer = chain.pop()
+        peer = _as_address(chain.pop())
     return peer
+
+
+def _as_address(text: str) -> str:
+    """An address as a proxy wrote it; "" for what is none."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""
 
 
 def _in_any(peer: str, networks: tuple[str, ...]) -> bool:

@@ -50,7 +50,7 @@ class Server(Table):
     port: int = Field(8000, ge=1, le=65535)
     unix_socket: Path | None = Field(None, description="listen here instead of host and port")
     workers: int = Field(0, ge=0, le=256, description="processes; 0 means one per core")
-    blocking_threads: int = Field(4, ge=1, le=128, description="requests at once in each process")
+    blocking_threads: int = Field(8, ge=1, le=128, description="requests at once in each process")
     trusted_proxies: tuple[Cidr, ...] = Field(
         (), description="only from these is X-Forwarded-For believed, e.g. 10.0.0.0/8"
     )

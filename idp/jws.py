@@ -188,4 +188,9 @@ def _depth(value: Any) -> int:
         return 1 + max(map(_depth, value.values()), default=0)
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
+    # NUL and lone surrogates are JSON, but no store and no comparison of ours takes them.
+    if isinstance(value, str) and ("\0" in value or not value.isascii()):
+        value.encode()  # UnicodeEncodeError is a ValueError
+        if "\0" in value:
+            raise NotGenuine("NUL in a text")
     return 0

@@ -41,6 +41,11 @@ def problems_of(settings: Mapping[str, Any], *, loopback: bool) -> list[Fault]:
     ]
 
 
+def is_client_id(text: str) -> bool:
+    """Whether a text could be registered as a client_id at all; no other is looked up."""
+    return _CLIENT_ID.fullmatch(text) is not None
+
+
 def _names(settings: Mapping[str, Any]) -> Iterator[Fault]:
     if not _CLIENT_ID.fullmatch(settings["client_id"]):
         yield "client_id", settings["client_id"][:64], "1 to 40 letters, digits, '.', '_', '-'"

@@ -21,7 +21,7 @@ from idp import claims, randomness
 from idp.errors import ConfError, Problem
 from idp.events import Event, Kind
 from idp.journal import Journal
-from idp.registration import ID_TOKEN_ALGORITHMS, problems_of
+from idp.registration import ID_TOKEN_ALGORITHMS, is_client_id, problems_of
 from idp.store.sql import transaction
 from idp.store.tables import relying_parties as table
 
@@ -179,7 +179,7 @@ class RelyingParties:
         return hmac.new(self._secret_key, f"{client_id}\n{secret}".encode(), "sha256").hexdigest()
 
     def _find(self, client_id: str) -> _Known | None:
-        if not 1 <= len(client_id) <= 64:
+        if not is_client_id(client_id):
             return None
         with self._lock:
             until, known = self._cache.get(client_id, (0.0, None))

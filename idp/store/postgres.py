@@ -54,6 +54,7 @@ def open_postgres(url: URL, stores: Stores) -> Engine:
     writable = {} if "target_session_attrs" in url.query else {"target_session_attrs": "read-write"}
     engine = create_engine(
         url,
+        hide_parameters=True,  # no value of a query in an error or a log
         pool_size=8,
         max_overflow=8,
         pool_timeout=stores.timeout_s,

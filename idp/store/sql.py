@@ -44,7 +44,7 @@ def open_engine(stores: Stores) -> Engine:
 def _sqlite(url: Any, timeout_s: float) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": timeout_s})
+    engine = create_engine(url, connect_args={"timeout": timeout_s}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
