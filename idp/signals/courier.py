@@ -95,6 +95,7 @@ class Courier:
         self._lock = threading.Lock()
         self._busy: Counter[str] = Counter()  # target -> threads
         self._in_doubt: set[str] = set()
+        self._sql_away = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -135,8 +136,11 @@ class Courier:
                 if time.monotonic() >= due:
                     self._chores[chore] = time.monotonic() + chore.every_s
                     chore.do()
-        except OutsideError as error:  # SQL: letters are safe where they are
-            _log.warning("outbox_waits", system=error.system, detail=error.detail)
+            self._sql_away = False
+        except OutsideError as error:  # letters are safe where they are
+            if not self._sql_away:
+                _log.warning("outbox_waits", system=error.system, detail=error.detail)
+            self._sql_away = True
 
     def _claim(self) -> Letter | None:
         with self._lock:
@@ -186,14 +190,16 @@ class Courier:
             return "lost too often"
         try:
             self._handlers[letter.kind].deliver(letter)
-        except GongmuError as error:
-            if isinstance(error, OutsideError) and error.system == "sql":
+        except OutsideError as error:
+            if error.system == "sql":
                 raise
-            _log.warning(
-                "letter_not_taken", letter=letter.id, to=letter.target, detail=error.detail
-            )
-            return error.detail
-        return ""
+            cause = error.detail.removeprefix(f"{error.system}: ")
+        except GongmuError as error:  # a key that is not there: in order again some day
+            cause = error.reason.value
+        else:
+            return ""
+        _log.warning("letter_not_taken", letter=letter.id, to=letter.target, cause=cause)
+        return cause
 
     def _settle(self, letter: Letter, cause: str) -> None:
         """Done, later, or given up: with its event, in one transaction."""
