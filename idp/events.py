@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SESSION_ENDED = "session:end:done"
     CONSENT_GIVEN = "consent:grant:accepted"
     CONSENT_REFUSED = "consent:grant:refused"
+    CONSENT_WITHDRAWN = "consent:grant:withdrawn"
     TOKEN_ISSUED = "token:issue:accepted"  # noqa: S105
     TOKEN_REFUSED = "token:issue:refused"  # noqa: S105
     GRANT_ENDED = "token:grant:ended"

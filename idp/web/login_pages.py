@@ -6,12 +6,11 @@ Pages never route to one another: each looks at the stored state and shows what 
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, make_response, render_template, request
-from flask_babel import gettext as _
 
-from idp import browser, problems, randomness
+from idp import browser, randomness
 from idp.contracts import WalletMethod
 from idp.errors import LoginError, LoginExpired, LoginNotFound, RequestError, WrongStep
-from idp.events import Event, Kind, Reason
+from idp.events import Kind, Reason
 from idp.frames import frame
 from idp.login import (
     MAX_RETURN_CODE_TRIES,
@@ -30,7 +29,8 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish, qr_page
+from idp.web import finish, methods, qr_page, setback
+from idp.web.record import record
 
 blueprint = Blueprint("login", __name__)
 NO_JS_REFRESH_S = 5
@@ -48,20 +48,13 @@ def show(login_id: str) -> Response:
     bound = finish.as_bound(state)
     if bound is not None:
         return finish.complete(stored, bound)
-    if isinstance(state, Started):
-        methods = list(services().methods)
-        return _begin(stored, methods[0]) if len(methods) == 1 else _chooser(state, methods)
-    if isinstance(state, Waiting):
-        return _qr(state)
+    if isinstance(state, Started | Waiting):
+        return _open(stored, state)
     if isinstance(state, Proved):
         return _return_code_page(state)
     if isinstance(state, Finished):
         return browser.see_other(f"/oauth/authorize?login={login_id}")
-    return problems.page(
-        state.reason if isinstance(state, Failed) else Reason.LOGIN_STEP,
-        403,
-        next_url=f"/login/{login_id}/again",
-    )
+    return _over(state, state.reason if isinstance(state, Failed) else Reason.LOGIN_STEP)
 
 
 @blueprint.post("/login/<login_id>/<method>")
@@ -74,7 +67,7 @@ def choose(login_id: str, method: str) -> Response:
     state = stored.state
     if isinstance(state, Started | Waiting) and services().now() < state.ticket.expires_at:
         _begin(stored, method)
-        return browser.see_other(f"/login/{login_id}")
+        return methods.remember(browser.see_other(f"/login/{login_id}"), method)
     return _again(stored)
 
 
@@ -89,7 +82,16 @@ def cancel(login_id: str) -> Response:
     """The person changed their mind at the desk: the relying party is told access_denied."""
     browser.check_csrf(_purpose(login_id))
     stored = services().logins.peek_for(login_id, browser.browser_hash())
-    if not isinstance(stored.state, Finished | Failed):
+    if not isinstance(stored.state, Finished):
+        services().logins.change(stored, fail(stored.state, Reason.DECLINED))
+    return _towards_party(stored)
+
+
+@blueprint.get("/login/<login_id>/leave")
+def leave(login_id: str) -> Response:
+    """Back to the relying party from a login that is over: it is told access_denied."""
+    stored = services().logins.peek_for(login_id, browser.browser_hash())
+    if isinstance(stored.state, Failed):
         services().logins.change(stored, fail(stored.state, Reason.DECLINED))
     return _towards_party(stored)
 
@@ -117,7 +119,7 @@ def return_code(login_id: str) -> Response:
     stored = services().logins.change(stored, after)
     if isinstance(after, Bound):
         return finish.complete(stored, after)
-    _record(after, Kind.RETURN_CODE_REFUSED, _reason_of(after))
+    record(after, Kind.RETURN_CODE_REFUSED, _reason_of(after))
     if isinstance(after, Proved):
         return _return_code_page(after, error=True)
     return browser.see_other(f"/login/{login_id}")
@@ -175,7 +177,7 @@ def _begin(stored: Stored, name: str) -> Response:
     logins.register_handle(wire.handle, state.ticket.id)
     waiting = begin(state, wire)
     logins.change(stored, waiting)
-    _record(waiting, Kind.LOGIN_STARTED, Reason.NONE)
+    record(waiting, Kind.LOGIN_STARTED)
     return _qr(waiting)
 
 
@@ -183,17 +185,19 @@ def _fields(wire: Wire) -> dict[str, Any]:
     return {name: getattr(wire, name) for name in Wire.__slots__}
 
 
-def _chooser(state: Started, methods: list[str]) -> Response:
-    titles = {"mobile_id": (_("Mobile ID"), _("Scan a QR with the phone that carries your ID."))}
-    choices = [
-        {
-            "name": name,
-            "title": titles.get(name, (name, ""))[0],
-            "text": titles.get(name, ("", ""))[1],
-        }
-        for name in methods
-    ]
-    return _page("login.html", state, methods=choices)
+def _open(stored: Stored, state: Started | Waiting) -> Response:
+    """The chooser when it is asked for or nothing is known of this browser; else the method's page."""
+    may_choose = len(methods.names()) > 1
+    if may_choose and "choose" in request.args:
+        return _chooser(state)
+    if isinstance(state, Waiting):
+        return _qr(state)
+    method = methods.remembered()
+    return _begin(stored, method) if method else _chooser(state)
+
+
+def _chooser(state: Started | Waiting) -> Response:
+    return _page("login.html", state, methods=methods.names(), remembered=methods.remembered())
 
 
 def _qr(state: Waiting) -> Response:
@@ -204,6 +208,7 @@ def _qr(state: Waiting) -> Response:
         raise WrongStep("method without a page")
     second = qr_page.elapsed_s(state.wire, now)
     links = qr_page.links(method, state.wire, frame(state.wire, second))
+    found = setback.find(state)
     return _page(
         "methods/mobile_id.html",
         state,
@@ -211,14 +216,25 @@ def _qr(state: Waiting) -> Response:
         wallets=links,
         wallet_link=links[0]["href"],
         status_url=f"/login/{state.ticket.id}/status",
+        step=("scanned" if state.pinned else "waiting") if left_s else "expired",
         expires_in_s=left_s,
         no_js_refresh_s=NO_JS_REFRESH_S if left_s else 0,
+        setback=found,
+        on_phone=methods.on_phone(),
+        may_choose=len(methods.names()) > 1,
     )
 
 
 def _return_code_page(state: Proved, *, error: bool = False) -> Response:
     tries_left = MAX_RETURN_CODE_TRIES - state.tries
     return _page("methods/mobile_id_code.html", state, tries_left=tries_left, error=error)
+
+
+def _over(state: LoginState, reason: Reason) -> Response:
+    """The login has ended: why, the one next step, a code for the help desk."""
+    response = _page("login_over.html", state, reason=reason.value)
+    response.status_code = 403
+    return response
 
 
 def _page(template: str, state: LoginState, **values: Any) -> Response:
@@ -240,7 +256,9 @@ def _status(state: LoginState) -> dict[str, Any]:
     if isinstance(state, Waiting):
         method = services().methods[state.wire.method]
         if state.pinned or not isinstance(method, WalletMethod):
-            return {"step": "scanned", "reason": None, "next": None}
+            found = setback.find(state)
+            mark = found.mark if found else ""
+            return {"step": "scanned", "reason": None, "next": None, "setback": mark}
         frames = qr_page.frames(method, state.wire, services().now())
         return {"step": "waiting", "reason": None, "next": None, **frames}
     if isinstance(state, Proved) and not finish.qr_alone_suffices(state):
@@ -262,19 +280,3 @@ def _reason_of(state: Bound | Proved | Failed) -> Reason:
     except LoginError as error:
         return error.reason
     raise RequestError("server_error", detail="a right return code has no reason")
-
-
-def _record(state: LoginState, kind: Kind, reason: Reason) -> None:
-    ticket = state.ticket
-    services().journal.record_alone(
-        Event(
-            kind,
-            reason=reason,
-            journey=ticket.journey,
-            relying_party=ticket.relying_party,
-            method=state.wire.method if not isinstance(state, Started) and state.wire else "",
-            address=browser.address(),
-            network=browser.network(),
-            device=browser.device(),
-        )
-    )

@@ -1,8 +1,8 @@
 """What every page is made with: its words, its agency, its assets.
 
 Templates get `agency`, `emblem`, `official_site`, `help_desk`, `lang`, `languages`, `this_page`,
-`asset`, `csrf`, `reason_text`, `reason_help`, `reason_code`, `acr_text`, `scope_text`, `claim_text`
-and the filter `moment`. Assets are read once, into a closed table: no path given by a stranger ever
+`asset`, `csrf`, the texts of `words.py` by name, the codes that no reason has, and the filter
+`moment`. Assets are read once, into a closed table: no path given by a stranger ever
 reaches the file system.
 """
 
@@ -20,7 +20,7 @@ from flask_babel import format_datetime, get_locale
 from idp import browser
 from idp.paths import ASSETS
 from idp.services import services
-from idp.web import locale, words
+from idp.web import camera, locale, reasons, words
 
 blueprint = Blueprint("pages", __name__)
 
@@ -61,13 +61,25 @@ def init_app(app: Flask) -> None:
         this_page=locale.this_page,
         reason_text=words.reason_text,
         reason_help=words.reason_help,
+        reason_step=words.reason_step,
         reason_code=words.reason_code,
+        may_retry=words.may_retry,
+        missing_code=reasons.MISSING_CODE,
+        offline_code=reasons.OFFLINE_CODE,
+        camera_code=reasons.CAMERA_CODE,
+        method_title=words.method_title,
+        method_text=words.method_text,
+        state_text=words.state_text,
+        happened_text=words.happened_text,
         acr_text=words.acr_text,
         scope_text=words.scope_text,
         claim_text=words.claim_text,
     )
     app.context_processor(_of_every_page)
     app.register_blueprint(blueprint)
+    with app.app_context():
+        if camera.is_needed():
+            app.register_blueprint(camera.blueprint)
 
 
 def _of_every_page() -> dict[str, Any]:

@@ -159,4 +159,21 @@ _ISSUANCE: dict[Reason, Words] = {
     Reason.EXPIRED: Words("G-610", N_("Its time has passed"), _AGAIN),
 }
 
+_RETRY = frozenset({_AGAIN, _SCAN, _WAIT, _RELOAD, _CLOCK, _STRONGER, _SAFE, _APP, _OTHER_ID})
+_ONCE_MORE = N_("Press the button to sign in again. You come back to the same service.")
+MISSING_CODE = "G-109"  # no page at this address
+OFFLINE_CODE = "G-110"  # the browser cannot reach us; said by the page itself
+CAMERA_CODE = "G-111"  # a camera opened what is meant for the mobile ID app
+
+
+def may_retry(words: Words) -> bool:
+    """Whether signing in again may help; else the next step is elsewhere."""
+    return words.help in _RETRY
+
+
+def step_at_desk(words: Words) -> str:
+    """The next step on a page that has the button for it."""
+    return _ONCE_MORE if words.help == _AGAIN else words.help
+
+
 WORDS: Mapping[Reason, Words] = _GENERAL | _PARTIES | _LOGINS | _PROOFS | _PEOPLE | _ISSUANCE

@@ -1,8 +1,11 @@
 """Words for values that pages show: reasons, strengths of a sign-in, scopes, claims."""
 
+from collections.abc import Mapping
+
 from flask_babel import gettext
 
-from idp.events import Reason
+from idp.events import Kind, Reason
+from idp.web import reasons
 from idp.web.reasons import N_, WORDS, Words
 
 _ACR = {
@@ -10,6 +13,26 @@ _ACR = {
     "urn:gongmu:acr:2": N_("QR code and confirmed device"),
     "phr": N_("Resistant to phishing"),
     "phrh": N_("Resistant to phishing, key in hardware"),
+}
+_STATES = {
+    "offered": N_("Offered, not on a phone yet"),
+    "live": N_("In use"),
+    "suspended": N_("Suspended"),
+    "revoked": N_("Ended"),
+}
+_HAPPENED: Mapping[str, str] = {
+    Kind.SESSION_STARTED: N_("Signed in"),
+    Kind.SESSION_ENDED: N_("Signed out"),
+    Kind.LOGIN_REFUSED: N_("Sign-in refused"),
+    Kind.LOGIN_NOT_ME: N_("You said: this was not me"),
+}
+_METHODS = {
+    "mobile_id": N_("Mobile ID"),
+    "fido2": N_("Passkey"),
+}
+_METHOD_TEXTS = {
+    "mobile_id": N_("Scan a QR with the phone that carries your ID."),
+    "fido2": N_("Touch your security key, or use the screen lock of this device."),
 }
 _SCOPES = {
     "openid": N_("A number by which this service recognises you"),
@@ -52,12 +75,42 @@ def reason_help(reason: str) -> str:
     return str(gettext(_words_of(reason).help))
 
 
+def reason_step(reason: str) -> str:
+    """The one next step, on a page of the login that has a button for it."""
+    return str(gettext(reasons.step_at_desk(_words_of(reason))))
+
+
+def may_retry(reason: str) -> bool:
+    """Whether signing in again may help."""
+    return reasons.may_retry(_words_of(reason))
+
+
 def reason_code(reason: str) -> str:
     """The short code for the help desk, e.g. "G-217"."""
     return _words_of(reason).code
 
 
-def _named(table: dict[str, str], name: str) -> str:
+def method_title(method: str) -> str:
+    """What a way to sign in is called."""
+    return _named(_METHODS, method)
+
+
+def method_text(method: str) -> str:
+    """What the person does, in a sentence."""
+    return str(gettext(_METHOD_TEXTS[method])) if method in _METHOD_TEXTS else ""
+
+
+def state_text(state: str) -> str:
+    """The state of a mobile ID."""
+    return _named(_STATES, state)
+
+
+def happened_text(kind: str) -> str:
+    """What an event of one's own was."""
+    return _named(_HAPPENED, kind)
+
+
+def _named(table: Mapping[str, str], name: str) -> str:
     return str(gettext(table[name])) if name in table else name
 
 

@@ -5,7 +5,9 @@
   const root = document.getElementById("login");
   const picture = document.getElementById("qr");
   const message = document.getElementById("login-status");
+  const code = document.getElementById("login-code");
   const timeLeft = document.getElementById("time-left");
+  const otherDevice = document.getElementById("other-device");
 
   const QUIET_ZONE = 4; // modules of white around the code (ISO/IEC 18004 §9.1)
   const FRAME_LIFE_MS = 8000; // an older frame would no longer answer: better no code than a dead one
@@ -92,7 +94,11 @@
     if (next === step && root.dataset.state === next) return;
     step = next;
     root.dataset.state = next;
-    say(root.dataset[`text${next[0].toUpperCase()}${next.slice(1)}`] || root.dataset.textProved);
+    const name = next[0].toUpperCase() + next.slice(1);
+    say(root.dataset[`text${name}`] || root.dataset.textProved);
+    const known = root.dataset[`code${name}`];
+    code.hidden = !known;
+    code.lastElementChild.textContent = known || "";
   }
 
   function showTime() {
@@ -135,6 +141,10 @@
       }
     }
     if (status.next && leave(status.next)) return;
+    // Something went wrong on a phone: the page itself has the words for it.
+    if (typeof status.setback === "string" && status.setback !== root.dataset.setback) {
+      if (leave(location.href)) return;
+    }
     show(status.step);
     paint();
   }
@@ -183,6 +193,9 @@
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
+
+  // On a phone the QR is for another device: folded, but open where no script can unfold it again.
+  if (otherDevice && step === "waiting") otherDevice.open = false;
 
   setInterval(showTime, 1000);
   showTime();

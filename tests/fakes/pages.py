@@ -11,9 +11,11 @@ from markupsafe import Markup
 
 from idp import browser, qr
 from idp.conf import Agency, Settings
-from idp.events import Reason
+from idp.contracts import MobileIdState
+from idp.events import Kind, Reason
 from idp.paths import TEMPLATES
 from idp.web import guard, pages
+from idp.web.setback import Setback
 
 WHEN = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 LINK = (
@@ -54,8 +56,12 @@ QR = {
     "wallets": WALLETS,
     "wallet_link": WALLETS[0]["href"],
     "status_url": "/login/x/status",
+    "step": "waiting",
     "expires_in_s": 118,
     "no_js_refresh_s": 0,
+    "setback": None,
+    "on_phone": False,
+    "may_choose": False,
 }
 PHONE = {
     "relying_party": "공직자 메일",
@@ -64,6 +70,7 @@ PHONE = {
     "desk_time": WHEN,
     "person_name": "김하늘",
     "return_code": "482915",
+    "progress_url": "/vp/h/progress",
     "not_me_url": "/vp/h/not-me",
     "csrf_value": "c" * 64,
 }
@@ -78,24 +85,85 @@ SESSIONS = [
     },
     {"id": "s2", "when": WHEN, "device": "", "place": "", "acr": "phr", "current": False},
 ]
+MOBILE_IDS = [
+    {"state": MobileIdState.LIVE, "created_at": WHEN, "expires_at": WHEN.replace(year=2029)},
+    {"state": MobileIdState.REVOKED, "created_at": WHEN, "expires_at": WHEN},
+]
+_HAPPENED = {
+    "when": WHEN,
+    "reason": "none",
+    "relying_party": "공직자 메일",
+    "device": "Chrome, Windows",
+    "place": "정부세종청사 3층",
+    "acr": "phr",
+    "can_disown": False,
+}
+STORY = [
+    {**_HAPPENED, "kind": Kind.SESSION_STARTED, "session": "s1"},
+    {**_HAPPENED, "kind": Kind.SESSION_STARTED, "session": "s2", "can_disown": True},
+    {
+        **_HAPPENED,
+        "kind": Kind.SESSION_ENDED,
+        "session": "s3",
+        "reason": "by_person",
+        "relying_party": "",
+        "device": "",
+        "place": "",
+        "acr": "",
+    },
+    {**_HAPPENED, "kind": Kind.LOGIN_REFUSED, "session": "", "reason": "person_suspended"},
+    {**_HAPPENED, "kind": Kind.LOGIN_NOT_ME, "session": "s4", "reason": "disowned"},
+]
+CONSENTS = [
+    {
+        "client_id": "mail",
+        "relying_party": "공직자 메일",
+        "scopes": ["openid", "email"],
+        "when": WHEN,
+    }
+]
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "home": ("home.html", {"wallet_enabled": True}),
     "login": (
         "login.html",
         {
             **LOGIN,
-            "methods": [
-                {"name": "mobile_id", "title": "모바일 공무원증", "text": "QR 코드를 스캔합니다."},
-                {"name": "fido2", "title": "Passkey", "text": ""},
-            ],
+            "methods": ["mobile_id", "fido2", "made_up"],
+            "remembered": "fido2",
         },
     ),
     "qr": ("methods/mobile_id.html", QR),
     "qr-no-js": ("methods/mobile_id.html", {**QR, "no_js_refresh_s": 5}),
-    "qr-expired": ("methods/mobile_id.html", {**QR, "expires_in_s": 0}),
+    "qr-expired": ("methods/mobile_id.html", {**QR, "step": "expired", "expires_in_s": 0}),
+    "qr-phone": ("methods/mobile_id.html", {**QR, "on_phone": True, "may_choose": True}),
+    "qr-phone-expired": (
+        "methods/mobile_id.html",
+        {**QR, "on_phone": True, "step": "expired", "expires_in_s": 0},
+    ),
+    "qr-refused": (
+        "methods/mobile_id.html",
+        {**QR, "step": "scanned", "setback": Setback(Reason.STATUS_REVOKED, "status_revoked-1")},
+    ),
+    "qr-second-phone": (
+        "methods/mobile_id.html",
+        {
+            **QR,
+            "step": "scanned",
+            "setback": Setback(Reason.FRAME_NOT_PINNED, "frame_not_pinned-0"),
+        },
+    ),
+    "login-over": ("login_over.html", {**LOGIN, "reason": "declined"}),
+    "login-over-for-good": ("login_over.html", {**LOGIN, "reason": "person_retired"}),
+    "camera": (
+        "camera.html",
+        {"purpose": "present", "wallets": [{"name": "모바일 신분증 앱", "href": LINK}]},
+    ),
+    "camera-offer": ("camera.html", {"purpose": "receive", "wallets": []}),
     "code": ("methods/mobile_id_code.html", {**LOGIN, "tries_left": 3, "error": False}),
     "code-error": ("methods/mobile_id_code.html", {**LOGIN, "tries_left": 1, "error": True}),
     "return-code": ("return_code.html", PHONE),
+    "return-approved": ("return_code.html", {**PHONE, "return_code": ""}),
+    "return-late": ("return_done.html", {"state": "late", "reason": "disowned"}),
     "return-done": (
         "return_done.html",
         {"state": "done", "reason": "none", "not_me_url": "/vp/h/not-me", "csrf_value": "c"},
@@ -137,8 +205,15 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
         "form_post.html",
         {"action": "/posted", "fields": {"code": "abc", "state": '"><script>x</script>'}},
     ),
-    "account": ("account.html", {"sessions": SESSIONS}),
-    "account-none": ("account.html", {"sessions": []}),
+    "account": (
+        "account.html",
+        {"sessions": SESSIONS, "mobile_ids": MOBILE_IDS, "story": STORY, "consents": CONSENTS},
+    ),
+    "account-none": (
+        "account.html",
+        {"sessions": [], "mobile_ids": [], "story": [], "consents": []},
+    ),
+    "account-closed": ("account_closed.html", {}),
 }
 
 
@@ -161,7 +236,7 @@ def create_pages_app(
 ) -> Flask:
     """An application that renders each sample at /page/<name>, with the headers of the real one."""
     app = Flask("idp", template_folder=str(TEMPLATES), static_folder=None)
-    app.extensions["gongmu"] = SimpleNamespace(settings=made or settings())
+    app.extensions["gongmu"] = SimpleNamespace(settings=made or settings(), sites={})
     pages.init_app(app)
     guard.init_app(app)
     app.after_request(browser.keep_cookies)

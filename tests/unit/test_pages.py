@@ -36,7 +36,7 @@ def render(app: Flask, name: str, **changes: Any) -> Page:
 
 
 def test_every_template_has_a_sample() -> None:
-    parts = {"base.html", "cancel.html"}
+    parts = {"base.html", "cancel.html", "help_desk.html"}
     ours = {
         path.relative_to(TEMPLATES).as_posix()
         for path in TEMPLATES.rglob("*.html")
@@ -119,6 +119,9 @@ FORMS = [
     ("consent", f"/oauth/consent/{ID}", f"consent:{ID}"),
     ("logout", "/oauth/logout", "logout"),
     ("account", "/account/sessions/s2/end", "account"),
+    ("account", "/account/sessions/end-all", "account"),
+    ("account", "/account/sessions/s2/not-me", "account"),
+    ("account", "/account/consents/withdraw", "account"),
 ]
 
 
@@ -239,7 +242,12 @@ def test_my_sign_ins_can_each_be_ended(client: FlaskClient) -> None:
     assert [button["aria-label"] for button in page.all("button") if "aria-label" in button] == [
         "End the sign-in of Chrome, Windows",
         "End the sign-in of Unknown browser",
+        "The sign-in of 24 Nov 2026, 18:30 was not me",
+        "Withdraw the consent for 공직자 메일",
     ]
+    assert page.forms()["/account/consents/withdraw"]["client_id"] == "mail"
+    assert "/account/sessions/s2/not-me" in page.forms()
+    assert "/account/sessions/s1/not-me" not in page.forms()
     assert "QR code and confirmed device" in page.html
 
 

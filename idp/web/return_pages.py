@@ -1,0 +1,168 @@
+"""The phone's browser after the wallet: bound, shown the return code, told how it went; "this was not me"."""
+
+import hmac
+
+from flask import Blueprint, Response, g, jsonify, make_response, render_template, request
+
+from idp import browser
+from idp.errors import LoginError, LoginExpired, LoginNotFound, ProofRejected, WrongStep
+from idp.events import Event, Kind, Reason
+from idp.frames import response_code
+from idp.login import (
+    Bound,
+    Failed,
+    Finished,
+    LoginState,
+    Proved,
+    Wire,
+    bind,
+    fail,
+    show_return_code,
+    wire_of,
+)
+from idp.logins import Stored
+from idp.services import services
+from idp.web import finish, qr_page
+from idp.web.record import record, refused
+
+blueprint = Blueprint("return_pages", __name__)
+
+
+@blueprint.get("/vp/<handle>/return")
+def return_address(handle: str) -> Response:
+    """Where the phone's browser lands: the same browser is bound; another one is shown the code."""
+    stored = services().logins.by_handle(handle)
+    state = stored.state
+    wire = _wire(state)
+    given = request.args.get("response_code", "")
+    if not hmac.compare_digest(response_code(wire).encode(), given.encode()):
+        raise _burned(stored)
+    g.ui_locales = state.ticket.request.ui_locales
+    if isinstance(state, Failed):
+        return _done("failed", state.reason)
+    if isinstance(state, Proved):
+        return _bind_or_show(stored, state)
+    return _done("done", Reason.NONE, _not_me_of(state))
+
+
+@blueprint.get("/vp/<handle>/progress")
+def progress(handle: str) -> Response:
+    """Whether the page on the phone still says what is so. Only reads, and only for the approver."""
+    state = services().logins.by_handle(handle).state
+    if not isinstance(state, Failed) and not _is_approver(state):
+        raise LoginError("not the approver", reason=Reason.OTHER_BROWSER)
+    response = jsonify({"step": state.step})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.post("/vp/<handle>/not-me")
+def not_me(handle: str) -> Response:
+    """The person at the phone did not start this: the login dies, and the session it made.
+
+    The form's token was shown to the approver alone, so the alarm is raised even when there is
+    nothing left to stop.
+    """
+    browser.check_csrf(f"approve:{handle}")
+    try:
+        stored = services().logins.by_handle(handle)
+    except (LoginNotFound, LoginExpired):
+        return _too_late()
+    state = stored.state
+    if not isinstance(state, Failed):
+        if not _is_approver(state):
+            raise refused(LoginError("not the approver", reason=Reason.OTHER_BROWSER), state)
+        _stop(stored)
+    subject = state.person.subject if isinstance(state, Proved | Bound) else ""
+    record(state, Kind.LOGIN_NOT_ME, Reason.DISOWNED, subject=subject)
+    return _done("disowned", Reason.DISOWNED)
+
+
+def _stop(stored: Stored) -> None:
+    if isinstance(stored.state, Finished):
+        services().sessions.end(stored.state.session, Reason.DISOWNED)
+    services().logins.change(stored, fail(stored.state, Reason.DISOWNED))
+
+
+def _too_late() -> Response:
+    """The login is over and forgotten, and what it may have opened is not known here any more."""
+    services().journal.record_alone(
+        Event(
+            Kind.LOGIN_NOT_ME,
+            reason=Reason.DISOWNED,
+            address=browser.address(),
+            network=browser.network(),
+            device=browser.device(),
+        )
+    )
+    return _done("late", Reason.DISOWNED)
+
+
+def _wire(state: LoginState) -> Wire:
+    wire = wire_of(state)
+    if wire is None:
+        raise WrongStep("nothing has begun")
+    return wire
+
+
+def _is_approver(state: LoginState) -> bool:
+    """Whether this browser is the one that was shown the return code."""
+    approver = getattr(state, "approver_hash", "")
+    return bool(approver) and hmac.compare_digest(approver, browser.browser_hash())
+
+
+def _burned(stored: Stored) -> LoginError:
+    """A wrong response code: someone is guessing, so the login ends (A-159)."""
+    state = stored.state
+    if isinstance(state, Proved):
+        services().logins.change(stored, fail(state, Reason.RESPONSE_CODE))
+    return refused(ProofRejected("wrong response code", reason=Reason.RESPONSE_CODE), state)
+
+
+def _bind_or_show(stored: Stored, state: Proved) -> Response:
+    here = browser.browser_hash()
+    if hmac.compare_digest(state.ticket.browser_hash, here):
+        bound: Bound = bind(state, "same_device")
+        return finish.complete(services().logins.change(stored, bound), bound)
+    try:
+        shown = show_return_code(state, here)
+    except ProofRejected as error:
+        raise refused(error, state) from error
+    if shown is not state:
+        services().logins.change(stored, shown)
+        record(shown, Kind.RETURN_CODE_SHOWN, subject=shown.person.subject)
+    return _return_code_page(shown)
+
+
+def _return_code_page(state: Proved) -> Response:
+    ticket = state.ticket
+    return make_response(
+        render_template(
+            "return_code.html",
+            relying_party=qr_page.localized_name(finish.party_of(ticket)),
+            desk_device=ticket.device,
+            desk_place=ticket.network or ticket.address,
+            desk_time=ticket.created_at,
+            person_name=state.person.name,
+            return_code="" if finish.qr_alone_suffices(state) else state.return_code,
+            **_approver_values(state.wire.handle),
+        )
+    )
+
+
+def _approver_values(handle: str) -> dict[str, str]:
+    return {
+        "progress_url": f"/vp/{handle}/progress",
+        "not_me_url": f"/vp/{handle}/not-me",
+        "csrf_value": browser.csrf_token(f"approve:{handle}"),
+    }
+
+
+def _not_me_of(state: LoginState) -> dict[str, str]:
+    """The approver may still disown a finished login."""
+    return _approver_values(_wire(state).handle) if _is_approver(state) else {}
+
+
+def _done(outcome: str, reason: Reason, not_me: dict[str, str] | None = None) -> Response:
+    html = render_template("return_done.html", state=outcome, reason=reason.value, **(not_me or {}))
+    return make_response(html)
