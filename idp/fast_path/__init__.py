@@ -48,7 +48,8 @@ _DOCUMENTS = frozenset(
 
 def install(app: Flask) -> None:
     """Put this in front of the application's own WSGI callable."""
-    app.wsgi_app = FastPath(app)  # type: ignore[method-assign]
+    path = app.extensions["fast_path"] = FastPath(app)
+    app.wsgi_app = path  # type: ignore[method-assign]
 
 
 class FastPath:

@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from idp.errors import OutsideError
-from idp.store.direct import direct
+from idp.store.direct import Compiled, direct, words
 from idp.store.sql import transaction
 from idp.store.tables import events, writers
 
@@ -57,7 +57,7 @@ class Appender:
         self._waiting: deque[_Entry] = deque()
         self._writing = threading.Lock()
         self._end: tuple[int, str] | None = None  # number and hash of the last event, when known
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, Compiled] = {}
         self._at_once = engine.dialect.name == "postgresql"
 
     def append(self, made: Made, table: Table | None, values: Mapping[str, Any]) -> Row:
@@ -113,7 +113,7 @@ class Appender:
             row = entry.made(end[0] + 1, end[1])
             end = (row["seq"], row["hash"])
             rows.append(row)
-        text, values = self._statement(batch)
+        statement, values = self._statement(batch)
         values |= {
             "writer": self._writer_id,
             "known_seq": known[0],
@@ -122,7 +122,7 @@ class Appender:
             "head": end[1],
             "events": _to_json(rows),
         }
-        if not self._direct.run(text, values):
+        if not self._direct.run(statement, values):
             self._end = None
             return False
         self._end = end
@@ -135,8 +135,8 @@ class Appender:
         [(seq, head)] = self._direct.run(_LOOK, {"writer": self._writer_id, "head": GENESIS})
         return int(seq), str(head)
 
-    def _statement(self, batch: list[_Entry]) -> tuple[str, Row]:
-        """The text for the tables of a batch, and the rows for each of them."""
+    def _statement(self, batch: list[_Entry]) -> tuple[Compiled, Row]:
+        """The statement for the tables of a batch, and the rows for each of them."""
         tables = {entry.table.name: entry.table for entry in batch if entry.table is not None}
         key = " ".join(sorted(tables))
         if key not in self._texts:
@@ -178,20 +178,23 @@ def append_in(connection: Connection, writer_id: str, made: Made) -> Row:
 
 # --- PostgreSQL's words ---------------------------------------------------------------------------
 
-_LOOK = """
-INSERT INTO writers (writer_id, seq, head) VALUES (%(writer)s, 0, %(head)s)
+_LOOK = words(
+    """
+INSERT INTO writers (writer_id, seq, head) VALUES (:writer, 0, :head)
 ON CONFLICT (writer_id) DO UPDATE SET seq = writers.seq RETURNING seq, head
-"""
+""",
+    (int, bytes.decode),
+)
 _MOVED = """
-moved AS (UPDATE writers SET seq = %(seq)s, head = %(head)s
-WHERE writer_id = %(writer)s AND seq = %(known_seq)s AND head = %(known_head)s RETURNING 1)
+moved AS (UPDATE writers SET seq = :seq, head = :head
+WHERE writer_id = :writer AND seq = :known_seq AND head = :known_head RETURNING 1)
 """
 
 
-def _text(tables: list[Table]) -> str:
+def _text(tables: list[Table]) -> Compiled:
     """Move the chain's end; only then, the rows of these tables and the events."""
     parts = [_MOVED] + [f"new_{table.name} AS ({_insert(table, table.name)})" for table in tables]
-    return f"WITH {', '.join(parts)} {_insert(events, 'events')} RETURNING 1"
+    return words(f"WITH {', '.join(parts)} {_insert(events, 'events')} RETURNING 1", (int,))
 
 
 def _insert(table: Table, parameter: str) -> str:
@@ -201,7 +204,7 @@ def _insert(table: Table, parameter: str) -> str:
     shape = ", ".join(f'"{column.name}" {column.type.compile(dialect)}' for column in table.columns)
     return (  # nothing but names of our own tables and columns
         f'INSERT INTO "{table.name}" ({names}) SELECT r.* '  # noqa: S608
-        f"FROM moved, json_to_recordset(%({parameter})s::json) AS r({shape})"
+        f"FROM moved, json_to_recordset(:{parameter}::json) AS r({shape})"
     )
 
 

@@ -1,92 +1,130 @@
 """The few hottest statements, past SQLAlchemy's machinery: compiled once, one trip each.
 
-A `Statement` is written with SQLAlchemy like any other and compiled once per dialect; running it is a
-call of the driver on a connection in autocommit, so the statement is its own transaction. Everything
-else goes through `sql.transaction`, and so does the opening of these connections: whether SQL is away,
-and how long to wait for it, is decided there alone.
+A `Statement` is written with SQLAlchemy like any other and compiled once per dialect; running it is one
+call on a connection in autocommit, so the statement is its own transaction. Everything else goes
+through `sql.transaction`, and so does the opening of these connections: whether SQL is away, and how
+long to wait for it, is decided there alone.
 """
 
+import re
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, Select, event
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 from idp.errors import OutsideError
 from idp.store.sql import transaction
 
 IDLE_S = 1.0  # a connection unused for longer is asked whether it lives
-_READ_ONLY = "25006"  # a primary that became a standby while we were connected
 KEPT = 16  # connections kept for each engine; more are closed after use
-
-Converter = Callable[[Any], Any]
+PATIENCE_S = 3.5  # for an answer; the server's own time-outs come first, where they are shorter
+_READ_ONLY = "25006"  # a primary that became a standby while we were connected
+_PLAN_IS_OLD = frozenset(
+    {"0A000", "26000"}
+)  # the table changed, or the server forgot the statement
+_NAME = re.compile(r"(?<!:):([a-z_]+)")
 _compiling = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Text, the order of its values, and what each value and each cell goes through."""
+
+    text: str
+    order: tuple[str, ...]
+    writers: tuple[Callable[[Any], Any], ...]
+    readers: tuple[Callable[[Any], Any], ...]
 
 
 class Statement:
     """A query compiled once for each dialect."""
 
-    def __init__(self, statement: Select[Any]) -> None:
-        self._statement = statement
-        self._compiled: dict[str, _Compiled] = {}
+    def __init__(self, query: Select[Any]) -> None:
+        self._query = query
+        self._compiled: dict[str, Compiled] = {}
 
-    def compiled(self, dialect: Dialect) -> "_Compiled":
+    def compiled(self, dialect: Dialect) -> Compiled:
         """For this dialect; compiled at first use."""
         found = self._compiled.get(dialect.name)
         if found is None:
             with _compiling:
-                found = self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+                make = _for_postgres if dialect.name == "postgresql" else _for_driver
+                found = self._compiled[dialect.name] = make(self._query, dialect)
         return found
 
 
-class _Compiled:
-    """Text, and what its values and rows must go through in this dialect."""
+def words(text: str, readers: Sequence[Callable[[bytes], Any]]) -> Compiled:
+    """A statement in PostgreSQL's own words, with `:name` where a value stands."""
+    from idp.store.libpq import written
 
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.text: str = compiled.string
-        self._defaults: Mapping[str, Any] = compiled.params
-        self._positions: Sequence[str] | None = compiled.positiontup
-        self._binds: list[tuple[str, Converter]] = []
-        for name, bind in compiled.binds.items():
-            convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
-            if convert is not None:
-                self._binds.append((name, convert))
-        columns = statement.selected_columns
-        self._results: list[tuple[int, Converter]] = []
-        for place, column in enumerate(columns):
-            read = column.type.dialect_impl(dialect).result_processor(dialect, None)
-            if read is not None:
-                self._results.append((place, read))
+    order = tuple(dict.fromkeys(_NAME.findall(text)))
+    numbered = _NAME.sub(lambda found: f"${order.index(found.group(1)) + 1}", text)
+    return Compiled(numbered, order, (written,) * len(order), tuple(readers))
 
-    def bound(self, values: Mapping[str, Any]) -> Any:
-        """The values as the driver takes them."""
-        given = {**self._defaults, **values}
-        for name, convert in self._binds:
-            given[name] = convert(given[name])
-        return given if self._positions is None else [given[name] for name in self._positions]
 
-    def read(self, row: Any) -> Sequence[Any]:
-        """A row as SQLAlchemy would give it."""
-        if not self._results:
-            return tuple(row)
-        cells = list(row)
-        for place, convert in self._results:
-            cells[place] = convert(cells[place])
-        return cells
+def _for_postgres(query: Select[Any], _dialect: Dialect) -> Compiled:
+    from idp.store.libpq import reader_of, written
+
+    made = query.compile(dialect=postgresql.dialect(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]
+    order = tuple(made.positiontup or ())
+    readers = tuple(reader_of(column.type) for column in query.selected_columns)
+    return Compiled(made.string, order, (written,) * len(order), readers)
+
+
+def _for_driver(query: Select[Any], dialect: Dialect) -> Compiled:
+    made: Any = query.compile(dialect=dialect)
+    order = tuple(made.positiontup)
+    kinds = [made.binds[name].type.dialect_impl(dialect) for name in order]
+    writers = tuple(kind.bind_processor(dialect) or _as_is for kind in kinds)
+    columns = [column.type.dialect_impl(dialect) for column in query.selected_columns]
+    readers = tuple(kind.result_processor(dialect, None) or _as_is for kind in columns)
+    return Compiled(made.string, order, writers, readers)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+class _Connection(Protocol):
+    def execute(self, text: str, values: Any, readers: Any) -> list[list[Any]]: ...
+
+    def close(self) -> None: ...
+
+
+class _OfDriver:
+    """A connection of a driver that is quick by itself (SQLite)."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.close = connection.close
+
+    def execute(self, text: str, values: Any, readers: Any) -> list[list[Any]]:
+        rows = self._connection.execute(text, values).fetchall()
+        return [[read(cell) for read, cell in zip(readers, row, strict=True)] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    connection: _Connection
+    since: float
+
+
+_PING = Compiled("SELECT 1", (), (), (int,))
 
 
 class Direct:
     """Connections in autocommit beside the pool of an engine, one statement at a time on each."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine_known = weakref.ref(engine)  # who asks holds it; we must not keep it alive
+        self._engine = weakref.ref(engine)  # who asks holds it; we must not keep it alive
         self._dialect = engine.dialect
         self._idle: deque[_Kept] = deque()
         driver: Any = engine.dialect.loaded_dbapi
@@ -94,34 +132,51 @@ class Direct:
         self.error: type[Exception] = driver.Error  # what a statement may raise, absence aside
         event.listen(engine, "engine_disposed", lambda _engine: self._close_idle())
 
-    def rows(self, statement: Statement, **values: Any) -> list[Sequence[Any]]:
+    def rows(self, statement: Statement, **values: Any) -> list[list[Any]]:
         """What a query finds. OutsideError when SQL is away."""
-        compiled = statement.compiled(self._dialect)
-        return list(map(compiled.read, self.run(compiled.text, compiled.bound(values))))
+        return self.run(statement.compiled(self._dialect), values)
 
-    def run(self, text: str, values: Any) -> list[Any]:
-        """The rows that a statement in the driver's own words gives. OutsideError when SQL is away."""
+    def run(self, compiled: Compiled, values: dict[str, Any]) -> list[list[Any]]:
+        """The rows that a compiled statement gives. OutsideError when SQL is away."""
+        given = [
+            write(values[name])
+            for name, write in zip(compiled.order, compiled.writers, strict=True)
+        ]
+        try:
+            return self._run(compiled, given)
+        except self.error as error:
+            if getattr(error, "sqlstate", None) not in _PLAN_IS_OLD:
+                raise
+            self._close_idle()  # it was not executed: once more, on a connection that knows nothing
+        return self._run(compiled, given)
+
+    def _run(self, compiled: Compiled, given: list[Any]) -> list[list[Any]]:
         connection = self._borrow()
         try:
-            found = connection.execute(text, values).fetchall()
+            found = connection.execute(compiled.text, given, compiled.readers)
         except self.error as error:
-            if not self._is_absence(error):
-                self._give_back(connection)
-                raise
-            connection.close()
-            self._close_idle()  # they lead to the same server
-            raise OutsideError("sql", type(error).__name__) from error
+            self._failed(connection, error)
+            raise
         except BaseException:
             connection.close()  # whatever it was doing, nobody else may read its answer
             raise
         self._give_back(connection)
-        return list(found)
+        return found
 
-    def _is_absence(self, error: Any) -> bool:
-        read_only = getattr(error, "sqlstate", None) == _READ_ONLY
-        return read_only or isinstance(error, self._absent)
+    def _failed(self, connection: _Connection, error: Exception) -> None:
+        """OutsideError when SQL is away; nothing when the statement was at fault."""
+        state = getattr(error, "sqlstate", None)
+        if state in _PLAN_IS_OLD:
+            connection.close()
+            return
+        if state != _READ_ONLY and not isinstance(error, self._absent):
+            self._give_back(connection)
+            return
+        connection.close()
+        self._close_idle()  # they lead to the same server
+        raise OutsideError("sql", type(error).__name__) from error
 
-    def _borrow(self) -> Any:
+    def _borrow(self) -> _Connection:
         try:
             kept = self._idle.pop()
         except IndexError:
@@ -131,11 +186,11 @@ class Direct:
         self._close_idle()
         return self._open()
 
-    def _lives(self, connection: Any) -> bool:
+    def _lives(self, connection: _Connection) -> bool:
         """Whether an idle connection still leads somewhere. OutsideError when nobody says so in time."""
         begun = time.monotonic()
         try:
-            connection.execute("SELECT 1").fetchall()
+            connection.execute(_PING.text, [], _PING.readers)
         except self.error as error:
             connection.close()
             if time.monotonic() - begun > IDLE_S:
@@ -143,19 +198,21 @@ class Direct:
             return False
         return True
 
-    def _open(self) -> Any:
-        engine = self._engine_known()
+    def _open(self) -> _Connection:
+        engine = self._engine()
         if engine is None:
             raise OutsideError("sql", "closed")
         with transaction(engine):  # says in time when SQL is away, or rests
             borrowed = engine.raw_connection()
             connection: Any = borrowed.driver_connection
             borrowed.detach()
-        if hasattr(connection, "autocommit"):
-            connection.autocommit = True
-        return connection
+        if self._dialect.name != "postgresql":
+            return _OfDriver(connection)
+        from idp.store.libpq import Connection
 
-    def _give_back(self, connection: Any) -> None:
+        return Connection(connection, getattr(connection, "patience_s", None) or PATIENCE_S)
+
+    def _give_back(self, connection: _Connection) -> None:
         if len(self._idle) < KEPT:
             self._idle.append(_Kept(connection, time.monotonic()))
         else:
@@ -165,12 +222,6 @@ class Direct:
         while self._idle:
             with suppress(IndexError):
                 self._idle.popleft().connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    connection: Any
-    since: float
 
 
 _directs: "weakref.WeakKeyDictionary[Engine, Direct]" = weakref.WeakKeyDictionary()

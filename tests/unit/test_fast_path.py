@@ -12,7 +12,7 @@ from werkzeug.test import Client, TestResponse
 
 from idp.app import create_app
 from idp.contracts import Use
-from idp.fast_path import FastPath, install
+from idp.fast_path import FastPath
 from idp.login import AuthorizationRequest, Wire, begin, digest, pin
 from tests.unit.oidc.scene import ACR_2, HONG, Asked, Registered, World, sent_back
 
@@ -33,10 +33,7 @@ class Pair:
     def __init__(self, world: World) -> None:
         self.world = world
         app = create_app(world.parts.settings, world.parts)
-        if not isinstance(app.wsgi_app, FastPath):
-            install(app)
-        self.path = app.wsgi_app
-        assert isinstance(self.path, FastPath)
+        self.path: FastPath = app.extensions["fast_path"]
         self.plain_app = self.path._flask
         self.to_flask = 0
         self.path._flask = self.path._documents._flask = self._count
