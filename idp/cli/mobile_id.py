@@ -60,7 +60,11 @@ def _offers(parts: "Services") -> CredentialOffers:
 
 @group.command("list")
 @click.option("--person", "personnel_number", default="", help="Of this personnel number only.")
-@click.option("--state", type=click.Choice(list(MobileIdState)), help="In this state only.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in MobileIdState]),
+    help="In this state only.",
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 @click.pass_obj

@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 from idp.conf import Settings
 from idp.contracts import Use
 from idp.doctor import certificates
-from idp.doctor.finding import Finding, fix, note, ok, warn
+from idp.doctor.finding import Finding, Level, fix, note, ok, warn
+from idp.errors import ConfError
 from idp.keys.register import KeyRow, read
 from idp.keys.sealing import open_sealer
 from idp.store.sql import transaction
@@ -27,21 +28,32 @@ def examine(engine: Engine, settings: Settings, now: datetime) -> Iterator[Findi
     if not rows:
         yield note(_WHAT, "none yet: the provider makes them at its first start")
         return
-    file = settings.keys.key_encryption_key_file
-    if not file.is_file():
-        remedy = "put the sealing key back from its own backup; without it every key is lost"
-        yield fix(_WHAT, f"no file {file}", remedy)
+    sealed = _sealed(rows, settings)
+    yield sealed
+    if sealed.level is not Level.OK:
         return
-    sealer = open_sealer(settings)
-    for row in rows:
-        sealer.unseal(row.sealed, row.use, row.kid)  # ConfError when it is another's
-    yield ok(_WHAT, f"{len(rows)} open with {file}")
     for algorithm in settings.keys.algorithms:
         yield from _algorithm(rows, algorithm, settings, now)
     for row in rows:
         if row.state == "active" and row.chain:
             certificate = x509.load_der_x509_certificate(b64decode(row.chain[0]))
             yield certificates.expiry(_WHAT, f"the {row.use} certificate", certificate, now)
+
+
+def _sealed(rows: list[KeyRow], settings: Settings) -> Finding:
+    """Whether our sealing key opens all of them."""
+    file = settings.keys.key_encryption_key_file
+    if not file.is_file():
+        remedy = "put the sealing key back from its own backup; without it every key is lost"
+        return fix(_WHAT, f"no file {file}", remedy)
+    try:
+        sealer = open_sealer(settings)
+        for row in rows:
+            sealer.unseal(row.sealed, row.use, row.kid)
+    except ConfError as error:
+        problem = error.problems[0]
+        return fix(_WHAT, f"{file}: {problem.found}", problem.allowed)
+    return ok(_WHAT, f"{len(rows)} open with {file}")
 
 
 def _algorithm(

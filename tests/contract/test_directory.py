@@ -1,16 +1,17 @@
 """What every directory must do, asked of the LDIF file and of a real slapd with the same entries."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from idp.contracts import Directory, State
+from idp.contracts import Directory, Official, State
 from idp.errors import AccessDenied, OutsideError
 from idp.events import Reason
 from idp_ldap import LdapSettings, LdifSettings
@@ -319,3 +320,23 @@ def test_only_officials_count(place: Place) -> None:
 def test_fulfils_the_protocol(directory: Directory) -> None:
     assert isinstance(directory, Directory)
     assert directory.name == "test"
+
+
+def test_says_where_each_field_comes_from(place: Place) -> None:
+    directory: Any = place.open(name_attributes=("displayName", "cn"))
+    origins = directory.origins()
+    assert origins["name"] == ("displayName", "cn")
+    assert origins["mail"] == ("mail",)
+    assert set(origins) <= {field.name for field in fields(Official)}
+    switched_off: Any = place.open(groups="none", groups_base_dn="")
+    assert switched_off.origins()["groups"] == ()
+
+
+def test_names_the_servers_behind_it(place: Place) -> None:
+    directory: Any = place.open()
+    servers = directory.servers()
+    assert len(servers) == (0 if place.server is None else 1)
+    for server in servers:
+        certificate = x509.load_der_x509_certificate(server.certificate)
+        assert certificate.not_valid_after_utc > datetime.now(UTC)
+        assert server.fault == ""

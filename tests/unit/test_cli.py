@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from idp import cli, conf_file, embedded
 from idp.paths import CONF
 from idp.store.migrations import HEAD
+from idp.store.sql import open_engine, transaction
 from tests.provider import GONGMU
 
 CONFIGURATION = f"""
@@ -111,6 +113,9 @@ def test_the_installed_command_answers() -> None:
         ("keys", "no-such"),
         ("keys", "retire"),
         ("keys", "rotate", "--use", "root"),
+        ("mobile-id", "list", "--state", "LIVE"),
+        ("person", "preview", "E1000001"),
+        ("rp", "preview", "mail"),
         ("keys", "rotate", "--use", "issuer", "--algorithm", "RS256"),
         ("rp", "add", "x"),
         ("demo", "--port", "65535"),
@@ -204,7 +209,7 @@ def test_keys(ready: Command) -> None:
     assert isinstance(rows, list)
     [active] = [row["kid"] for row in rows if row["use"] == "oidc"]
     assert "sealed" not in ready.out
-    made = ready.json("keys", "rotate")
+    made = ready.json("keys", "rotate", "--use", "oidc")
     assert isinstance(made, dict)
     assert made["state"] == "next"
     assert ready.run("keys", "rotate") == 1
@@ -241,12 +246,104 @@ def test_relying_parties(ready: Command) -> None:
     assert ready.run("rp", "show", "nobody") == 1
 
 
+def test_a_program_of_the_api(ready: Command) -> None:
+    added = ready.json("rp", "add", "robot", "--api", "--scope", "gongmu:people")
+    assert isinstance(added, dict)
+    assert (added["grant_type"], added["scope"]) == ("client_credentials", "gongmu:people")
+    shown = ready.json("rp", "show", "robot")
+    assert isinstance(shown, dict)
+    assert shown["audience"] == "http://localhost:8000/api/v1"
+    assert shown["redirect_uris"] == []
+    assert ready.run("rp", "add", "x", "--api", "--redirect-uri", "https://a.example/cb") == 2
+
+
+def test_a_relying_party_that_cannot_work_is_refused(ready: Command, tmp_path: Path) -> None:
+    arguments = ("rp", "add", "board", "--redirect-uri", "https://a.example/cb")
+    mapping = tmp_path / "claims.json"
+    for written, said in (
+        ('{"sub": {"rule": "rename", "from": "mail"}}', "not a claim of the protocol"),
+        ('{"a": {"rule": "run", "from": "mail"}}', "claims.a"),
+        ("[]", "holds no JSON object"),
+        ("{", "is no JSON"),
+        ("[" * 5000, "is no JSON"),
+    ):
+        mapping.write_text(written)
+        assert ready.run(*arguments, "--claims", str(mapping)) == 1
+        assert said in ready.err, ready.err
+    assert ready.run(*arguments, "--id-token-alg", "EdDSA") == 1  # keys.algorithms has none
+    assert "id_token_signed_response_alg" in ready.err
+    assert ready.run(*arguments, "--claims", "no-such-file") == 2
+    assert ready.json("rp", "list") == []
+
+
 def test_person(ready: Command) -> None:
     found = ready.json("person", "show", "E1000001")
     assert isinstance(found, dict)
     assert (found["name"], found["state"]) == ("홍길동", "active")
-    assert ready.run("person", "show", "E9999999") == 1
-    assert "person_unknown" in ready.err
+    assert (found["may_act"], found["reason"]) == (True, "none")
+    assert found["entry"]["mail"] == ["gildong.hong@gasang.example"]
+    assert found["photo"] is True
+    retired = ready.json("person", "show", "E1000004")
+    assert isinstance(retired, dict)
+    assert (retired["may_act"], retired["reason"]) == (False, "person_retired")
+    assert ready.run("person", "show", "E1000004") == 0
+    assert "closed (person_retired)" in ready.out
+    for number in ("E9999999", "", "E1\u0007"):
+        assert ready.run("person", "show", number) == 1
+        assert "person_unknown" in ready.err
+
+
+def test_looking_at_a_person_makes_nobody_known(ready: Command) -> None:
+    found = ready.json("person", "show", "E1000001")
+    again = ready.json("person", "show", "E1000001")
+    assert isinstance(found, dict)
+    assert found == again
+    assert found["subjects"] == {}
+
+
+def test_a_person_that_the_directory_lost_is_still_shown(with_valkey: Command) -> None:
+    offer = with_valkey.json("mobile-id", "offer", "E1000001")
+    assert isinstance(offer, dict)
+    other = CONFIGURATION.replace("ou=people,dc=esaram", "ou=groups,dc=esaram", 1)
+    with_valkey.file.write_text(other)
+    found = with_valkey.json("person", "show", "E1000001")
+    assert isinstance(found, dict)
+    assert (found["state"], found["reason"]) == ("", "person_unknown")
+    assert [one["id"] for one in found["mobile_ids"]] == [offer["id"]]
+    [event] = with_valkey.json("events", "list", "--limit", "1")  # type: ignore[misc]
+    assert event["subject"] == found["subjects"]["http://localhost:8000"]
+    assert event["data"]["what"] == "person"
+
+
+def test_preview(ready: Command, tmp_path: Path) -> None:
+    mapping = tmp_path / "claims.json"
+    rules = {
+        "login": {"rule": "lower", "from": "mail"},
+        "phone": {"rule": "rename", "from": "entry.telephoneNumber"},
+        "groups": {"rule": "groups", "only": ["gasang-all"]},
+    }
+    mapping.write_text(json.dumps(rules))
+    arguments = ("--redirect-uri", "https://a.example/cb", "--claims", str(mapping))
+    ready.run("rp", "add", "board", *arguments)
+    found = ready.json("rp", "preview", "board", "--person", "E1000001")
+    assert found == ready.json("person", "preview", "E1000001", "--client", "board")
+    assert isinstance(found, dict)
+    told = {one["claim"]: one for one in found["claims"]}
+    assert told["name"]["path"] == ["displayName=홍길동", "name", "rename", "scope profile"]
+    assert told["login"]["value"] == "gildong.hong@gasang.example"
+    assert told["phone"]["path"][0] == "telephoneNumber (no value)"
+    assert told["phone"]["missing"] == "entry.telephoneNumber has no value in the directory"
+    assert told["groups"]["left_out"] == {"gasang-informatics": "not in the filter"}
+    assert ready.run("rp", "preview", "board", "--person", "E1000001", "--scope", "openid") == 0
+    assert "scope profile was not granted" in ready.out
+    mapping.write_text('{"name": {"rule": "omit"}}')
+    tried = ready.json("rp", "preview", "board", "--person", "E1000004", "--claims", str(mapping))
+    assert isinstance(tried, dict)
+    assert (tried["may_enter"], tried["reason"]) == (False, "person_retired")
+    assert {one["claim"] for one in tried["claims"] if one["missing"]} >= {"name"}
+    assert ready.run("rp", "preview", "nobody", "--person", "E1000001") == 1
+    assert "no relying party" in ready.err
+    assert ready.run("rp", "preview", "board", "--person", "E9999999") == 1
 
 
 def test_mobile_ids(with_valkey: Command) -> None:
@@ -258,7 +355,20 @@ def test_mobile_ids(with_valkey: Command) -> None:
     rows = with_valkey.json("mobile-id", "list", "--person", "E1000001")
     assert isinstance(rows, list)
     assert {row["state"] for row in rows} >= {"offered"}
+    assert with_valkey.json("mobile-id", "list", "--state", "live") == []
     assert with_valkey.run("mobile-id", "revoke", "nosuch") == 1
+    assert "there is no mobile ID" in with_valkey.err
+    assert with_valkey.run("mobile-id", "suspend", offer["id"]) == 1
+    assert f"gongmu mobile-id revoke {offer['id']}" in with_valkey.err
+    revoked = with_valkey.json("mobile-id", "revoke", offer["id"])
+    assert isinstance(revoked, dict)
+    assert (revoked["state"], revoked["changed"]) == ("revoked", True)
+    again = with_valkey.json("mobile-id", "revoke", offer["id"])
+    assert isinstance(again, dict)
+    assert (again["state"], again["changed"]) == ("revoked", False)
+    assert with_valkey.run("mobile-id", "reinstate", offer["id"]) == 1
+    assert "never comes back" in with_valkey.err
+    assert "gongmu mobile-id offer E1000001" in with_valkey.err
     assert with_valkey.run("mobile-id", "offer", "E1000004") == 1
     assert "person_retired" in with_valkey.err
 
@@ -273,6 +383,47 @@ def test_reading_events_is_an_event(ready: Command) -> None:
     [latest] = ready.json("events", "list", "--limit", "1")  # type: ignore[misc]
     assert latest["kind"] == "api:read:done"
     assert latest["data"]["what"] == "events"
+
+
+def test_events_verify(ready: Command) -> None:
+    ready.run("rp", "list")  # makes keys, each an event
+    assert ready.json("events", "verify") == {"sound": True, "faults": []}
+    assert ready.run("events", "verify") == 0
+    engine = open_engine(conf_file.load(ready.file).stores)
+    with transaction(engine) as connection:
+        connection.execute(
+            text("UPDATE events SET body = replace(body, 'active', 'retired') WHERE seq IN (2, 4)")
+        )
+    engine.dispose()
+    assert ready.run("events", "verify") == 1
+    assert ready.err.count("writer") == 1  # the first of that writer, not all that follow
+    assert "record 2 does not follow record 1" in ready.err
+    assert ready.run("events", "verify", "--json") == 1
+    assert json.loads(ready.out)["sound"] is False
+
+
+def test_an_id_may_begin_with_a_hyphen(ready: Command) -> None:
+    """One in 64 of ours does."""
+    for arguments in (
+        ("mobile-id", "revoke", "-h1234567890abcdefghij"),
+        ("mobile-id", "suspend", "--json", "-j1234567890abcdefghij"),
+        ("keys", "retire", "-x123456789012345678901234567890123456789012", "--compromised"),
+    ):
+        assert ready.run(*arguments) == 1
+        assert "there is no" in ready.err
+
+
+def test_doctor(ready: Command) -> None:
+    assert ready.run("doctor") == 0
+    assert ready.out.splitlines()[-1].endswith(" 0 fix")
+    assert "ok " not in ready.out.partition("\n")[0]
+    found = ready.json("doctor")
+    assert isinstance(found, list)
+    assert {"configuration", "sql", "redis", "directory esaram"} <= {one["what"] for one in found}
+    ready.file.write_text(CONFIGURATION.replace("ou=people,", "ou=gone,", 1))
+    assert ready.run("doctor") == 1
+    assert "fix  directory esaram" in ready.out
+    assert "->" in ready.out
 
 
 def test_events_tail_prints_what_comes(ready: Command) -> None:

@@ -356,3 +356,24 @@ def test_active_passes_and_every_state_is_decided() -> None:
         except AccessDenied:
             refused += 1
     assert refused == len(State) - 1
+
+
+def test_known_subjects_are_only_read(engine: Engine) -> None:
+    people = People([], engine, Clock())
+    with transaction(engine) as connection:
+        assert people.known_subjects(connection, "E1") == {}
+        made = people.subject(connection, Identifier(ISSUER, "E1"))
+        other = people.subject(connection, Identifier(f"{ISSUER}.other", "E1"))
+        people.subject(connection, Identifier(ISSUER, "E2"))
+        assert people.known_subjects(connection, "E1") == {ISSUER: made, f"{ISSUER}.other": other}
+
+
+def test_origins_are_those_of_the_source_or_none(engine: Engine) -> None:
+    class Telling(Source):
+        def origins(self) -> dict[str, tuple[str, ...]]:
+            return {"mail": ("mail",)}
+
+    people = People([Source("a"), Telling("b")], engine, Clock())
+    assert people.origins("b") == {"mail": ("mail",)}
+    assert people.origins("a") == {}
+    assert people.origins("nowhere") == {}

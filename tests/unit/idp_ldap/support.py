@@ -170,17 +170,16 @@ def finding(*found: bytes, code: int = 0, referral: str = "") -> Answerer:
 
 
 def reader(server: Slapd, *urls: str, **over: Any) -> Directory:
-    settings = LdapSettings(
-        name="test",
-        urls=urls,
-        ca_file=server.ca_file,
-        bind_dn=server.reader_dn,
-        bind_password_file=server.password_file,
-        base_dn=SUFFIX,
-        groups="none",
-        **over,
-    )
-    return settings.open(kit())
+    values = {
+        "name": "test",
+        "urls": urls,
+        "ca_file": server.ca_file,
+        "bind_dn": server.reader_dn,
+        "bind_password_file": server.password_file,
+        "base_dn": SUFFIX,
+        "groups": "none",
+    }
+    return LdapSettings(**values | over).open(kit())
 
 
 def suffix_entry() -> str:
