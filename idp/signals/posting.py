@@ -84,7 +84,7 @@ class Poster:
             if not is_allowed(address, loopback=self._loopback):
                 continue
             try:
-                return socket.create_connection((str(address), port), deadline.left())
+                return _connected(address, port, deadline.left())
             except OSError as error:
                 refused = error
         raise refused or OutsideError(SYSTEM, "address not allowed")
@@ -147,6 +147,19 @@ def _resolved(host: str, port: int, deadline: _Deadline) -> Iterator[IPv4Address
     if not isinstance(answer, list):
         raise answer
     return map(ip_address, answer)
+
+
+def _connected(address: IPv4Address | IPv6Address, port: int, timeout_s: float) -> socket.socket:
+    """A connection to that very address: nothing asks a resolver again."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect((str(address), port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _request(url: SplitResult, body: bytes, content_type: str) -> bytes:
