@@ -30,6 +30,7 @@ from idp_wallet.request import MAX_REQUEST, Request, verify_request
 from idp_wallet.status import verify_status
 
 MAX_VERIFY = MAX_REQUEST + 16 * 1024
+PATIENCE_S = 0.3  # a camera comes again by itself; waiting would hold threads of the sign-in
 _PICTURE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 AnchorsOf = Callable[[Use], Anchors]
 
@@ -100,7 +101,7 @@ def _add_reader(blueprint: Blueprint) -> None:
         if request.mimetype not in _PICTURE_TYPES:
             raise LinkUnreadable("A picture is expected (PNG, JPEG, WebP).")
         raw = request.get_data(cache=False)
-        if not readers.acquire(timeout=2):
+        if not readers.acquire(timeout=PATIENCE_S):
             raise Unreachable("Too many pictures at once. Try again.")
         try:
             return jsonify({"link": picture.read_qr(raw)})

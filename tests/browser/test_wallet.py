@@ -1,7 +1,10 @@
 """The web wallet as an app on a phone: installed, offline, behind a PIN, with a camera."""
 
 import re
+import zlib
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -173,6 +176,8 @@ def test_the_worker_serves_the_wallet_alone(phone: Page, demo: Provider) -> None
 def test_the_worker_keeps_the_page_and_its_assets_and_nothing_else(
     phone: Page, desk: Page, demo: Provider
 ) -> None:
+    phone.goto(f"{demo.issuer}/")
+    phone.evaluate("Promise.all(['gongmu-wallet-old', 'other'].map((name) => caches.open(name)))")
     controlled(phone, demo)
     receive(phone, demo, demo.person(index=3))
     asked(phone, desk, demo)
@@ -190,6 +195,10 @@ def test_the_worker_keeps_the_page_and_its_assets_and_nothing_else(
           return addresses.map(({ pathname, search }) => pathname + search);
         }"""
     )
+    names = phone.evaluate("caches.keys()")
+    assert len(names) == 2
+    assert "other" in names
+    assert "gongmu-wallet-old" not in names
     assert "/wallet" in kept
     for address in kept:
         assert address == "/wallet" or re.fullmatch(r"/assets/wallet/[\w.-]+", address)
@@ -268,6 +277,56 @@ def test_a_list_that_cannot_be_believed_shows_nothing_as_live(
     phone.route("**/status/*", lambda route: route.fulfill(**answers[spoil]))
     phone.goto(demo.wallet_url)
     status(phone, "unknown")
+
+
+def packed(byte: int, length: int = 1 << 15) -> str:
+    """A list in which every place of two bits says the same."""
+    return urlsafe_b64encode(zlib.compress(bytes([byte]) * length)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("lst", "state"),
+    [
+        (packed(0b00000000), "live"),
+        (packed(0b01010101), "revoked"),
+        (packed(0b10101010), "suspended"),
+        (packed(0b11111111), "unknown"),
+        (packed(0, length=0), "unknown"),
+    ],
+)
+def test_what_the_list_says_is_what_is_shown(
+    phone: Page, demo: Provider, lst: str, state: str
+) -> None:
+    receive(phone, demo, demo.person(index=3))
+    verified = {"bits": 2, "lst": lst}
+    phone.route("**/wallet/verify-status", lambda route: route.fulfill(json=verified))
+    phone.goto(demo.wallet_url)
+    status(phone, state)
+
+
+def test_only_the_cards_own_place_in_the_list_counts(phone: Page, demo: Provider) -> None:
+    receive(phone, demo, demo.person(index=3))
+    index = phone.evaluate(
+        """async () => {
+          const [card] = await (await import('/assets/wallet/cards.js')).list();
+          return card.sdJwt.payload.status.status_list.idx;
+        }"""
+    )
+    places = bytearray(b"\xff" * (1 << 15))
+    places[index // 4] &= ~(0b11 << index % 4 * 2)
+    places[index // 4] |= 0b10 << index % 4 * 2
+    lst = urlsafe_b64encode(zlib.compress(bytes(places))).decode().rstrip("=")
+    verified = {"bits": 2, "lst": lst}
+    phone.route("**/wallet/verify-status", lambda route: route.fulfill(json=verified))
+    phone.goto(demo.wallet_url)
+    status(phone, "suspended")
+
+
+def test_a_card_past_its_time_is_shown_as_expired(phone: Page, demo: Provider) -> None:
+    receive(phone, demo, demo.person(index=3))
+    phone.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=3000))
+    phone.goto(demo.wallet_url)
+    status(phone, "expired")
 
 
 def test_deleting_asks_first(phone: Page, demo: Provider) -> None:
@@ -443,6 +502,28 @@ def test_five_wrong_pins_before_a_presentation_send_nothing(
     assert stored(phone)["cards"] == 0
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        "document.dispatchEvent(new Event('visibilitychange'))",
+        "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+    ],
+)
+def test_who_comes_back_after_a_while_is_asked_again(
+    phone: Page, demo: Provider, event: str
+) -> None:
+    receive(phone, demo, demo.person(index=3), PIN)
+    phone.goto(demo.wallet_url)
+    expect(phone.get_by_test_id("card-name")).to_be_visible()
+    phone.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # back at once
+    phone.wait_for_timeout(300)
+    expect(phone.get_by_test_id("card-name")).to_be_visible()
+    phone.evaluate("sessionStorage.setItem('gongmu-wallet-open-until', String(Date.now() - 1))")
+    phone.evaluate(event)
+    expect(phone.get_by_test_id("pin")).to_be_visible()
+    expect(phone.get_by_test_id("card-name")).to_have_count(0)
+
+
 def test_a_forgotten_pin_is_a_new_card(phone: Page, demo: Provider) -> None:
     receive(phone, demo, demo.person(index=3), PIN)
     page = reopened(phone, demo)
@@ -516,23 +597,22 @@ GENUINE = """async ([flags, type, origin, spoil]) => {
 }"""
 
 
-@pytest.mark.parametrize(
-    ("answer", "right"),
-    [
-        ((0b101, "webauthn.get", "", ""), True),
-        ((0b001, "webauthn.get", "", ""), False),
-        ((0b100, "webauthn.get", "", ""), False),
-        ((0b101, "webauthn.create", "", ""), False),
-        ((0b101, "webauthn.get", "https://evil.example", ""), False),
-        ((0b101, "webauthn.get", "", "challenge"), False),
-        ((0b101, "webauthn.get", "", "site"), False),
-    ],
-)
-def test_only_a_verified_person_opens_by_fingerprint(
-    phone: Page, demo: Provider, answer: tuple[int, str, str, str], *, right: bool
-) -> None:
+FLAGS_PRESENT_AND_VERIFIED = 0b101
+ANSWERS = [
+    ((FLAGS_PRESENT_AND_VERIFIED, "webauthn.get", "", ""), True),
+    ((0b001, "webauthn.get", "", ""), False),
+    ((0b100, "webauthn.get", "", ""), False),
+    ((FLAGS_PRESENT_AND_VERIFIED, "webauthn.create", "", ""), False),
+    ((FLAGS_PRESENT_AND_VERIFIED, "webauthn.get", "https://evil.example", ""), False),
+    ((FLAGS_PRESENT_AND_VERIFIED, "webauthn.get", "", "challenge"), False),
+    ((FLAGS_PRESENT_AND_VERIFIED, "webauthn.get", "", "site"), False),
+]
+
+
+def test_only_a_verified_person_opens_by_fingerprint(phone: Page, demo: Provider) -> None:
     phone.goto(demo.wallet_url)
-    assert phone.evaluate(GENUINE, list(answer)) is right
+    for answer, right in ANSWERS:
+        assert phone.evaluate(GENUINE, list(answer)) is right, answer
 
 
 # --- the camera -----------------------------------------------------------------------------------
@@ -597,6 +677,42 @@ def test_the_camera_stops_when_told(filming: Page, demo: Provider) -> None:
     expect(filming.get_by_test_id("camera")).to_be_hidden()
     expect(filming.get_by_test_id("scan")).to_be_focused()
     assert filming.evaluate("track.readyState") == "ended"
+
+
+def test_the_camera_stops_when_the_page_is_hidden(filming: Page, demo: Provider) -> None:
+    filming.context.grant_permissions(["camera"], origin=demo.issuer)
+    filming.route("**/wallet/read-qr", lambda route: route.fulfill(json={"link": ""}))
+    filming.goto(demo.wallet_url)
+    filming.get_by_test_id("scan").click()
+    expect(filming.get_by_test_id("scan-stop")).to_be_focused()
+    filming.evaluate(
+        """() => {
+          window.track = document.getElementById('camera').srcObject.getTracks()[0];
+          Object.defineProperty(document, 'hidden', { value: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+    expect(filming.get_by_test_id("camera")).to_be_hidden()
+    assert filming.evaluate("track.readyState") == "ended"
+
+
+def test_where_the_browser_reads_codes_itself_no_frame_leaves_the_phone(
+    filming: Page, demo: Provider
+) -> None:
+    filming.context.grant_permissions(["camera"], origin=demo.issuer)
+    link = demo.offer(demo.person(index=3))["credential_offer_uri"]
+    filming.add_init_script(
+        f"""globalThis.BarcodeDetector = class {{
+          static async getSupportedFormats() {{ return ['qr_code']; }}
+          async detect(video) {{ return video.videoWidth ? [{{ rawValue: '{link}' }}] : []; }}
+        }};"""
+    )
+    sent: list[str] = []
+    filming.on("request", lambda request: sent.append(urlsplit(request.url).path))
+    filming.goto(demo.wallet_url)
+    filming.get_by_test_id("scan").click()
+    filming.wait_for_url("**/wallet/receive?**")
+    assert "/wallet/read-qr" not in sent
 
 
 def test_another_qr_code_is_told_and_looked_past(filming: Page, demo: Provider) -> None:

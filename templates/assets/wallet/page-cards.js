@@ -57,7 +57,9 @@ function showStatus(holder, status, { state, at }) {
   holder.dataset.live = state;
   status.dataset.live = state;
   const when = at ? word("status_at").replace("{time}", moment(at)) : word("status_never");
-  status.querySelector("[data-said]").textContent = word(`status_${state}`);
+  const said = status.querySelector("[data-said]");
+  const words = word(`status_${state}`);
+  if (said.textContent !== words) said.textContent = words; // read out when it changes only
   status.querySelector("[data-when]").textContent = when;
 }
 
