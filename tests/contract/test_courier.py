@@ -33,7 +33,7 @@ def test_a_letter_is_delivered_at_once_and_once(world: World) -> None:
         begun = time.monotonic()
         world.write("mail")
         until(world.kinds)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 4
     assert world.kinds() == [("logout:delivery:done", "mail")]
     assert len(told.letters) == 1
 
@@ -96,20 +96,20 @@ def test_f20_slow_parties_keep_nobody_waiting(world: World) -> None:
     over = threading.Event()
 
     def hang(_letter: Letter) -> None:
-        over.wait(0.5)
+        over.wait(1.0)
         raise OutsideError("relying_party", "timed out")
 
     slow = [f"slow{number}" for number in range(5)]
     told = Told(**dict.fromkeys(slow, hang))
     world.write(*slow * 20)
     with world.courier(told, Pace(poll_s=0.1, retries_s=(60,))):
-        time.sleep(1.2)  # they are known by now
+        time.sleep(1.5)  # they are known by now
         for _ in range(5):
             begun = time.monotonic()
             before = len(told.letters)
             world.write("well")
             until(lambda: [k for k in told.letters[before:] if k.target == "well"])  # noqa: B023
-            assert time.monotonic() - begun < 0.45  # less than one of them takes
+            assert time.monotonic() - begun < 0.9  # less than one of them takes
         assert sum(world.kinds().count(("logout:delivery:delayed", name)) for name in slow) < 100
         over.set()
     assert all(told.most[name] <= 4 for name in slow)
