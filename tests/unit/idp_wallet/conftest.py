@@ -51,6 +51,10 @@ def served_wallet(tmp_path: Path) -> Iterator[World]:
     world = World()
     app = make_app(world)
 
+    @app.before_request
+    def fall_ill() -> tuple[str, int] | None:
+        return ("down", 503) if request.path == world.seen.get("down") else None
+
     @app.post("/test/issue")
     def issue_any() -> str:
         return issue(world.issuer, world.base, request.get_json())
@@ -60,7 +64,7 @@ def served_wallet(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: only one Playwright may run at a time
 def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 

@@ -137,3 +137,14 @@ def test_the_history_is_bounded_and_newest_first(page):
     length, newest, after = call(page, "history.js", body)
     assert 200 <= length <= 201
     assert (newest, after) == ("204", 0)
+
+
+def test_a_late_word_about_the_former_card_does_not_touch_the_new_one(page):
+    body = """
+      const { run } = await import('/assets/wallet/database.js');
+      await run('cards', 'readwrite', (s) => s.put({ id: 'x', credential: 'new' }));
+      await m.keepStatus({ id: 'x', credential: a[0] }, { state: 'revoked', at: 1 });
+      return run('cards', 'readonly', (s) => s.get('x'));
+    """
+    assert call(page, "cards.js", body, "old") == {"id": "x", "credential": "new"}
+    assert call(page, "cards.js", body, "new")["confirmed"] == {"state": "revoked", "at": 1}

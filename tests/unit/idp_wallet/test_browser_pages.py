@@ -181,3 +181,15 @@ def test_a_name_from_outside_is_text(page, world):
     page.goto(f"{world.base}/wallet/receive?{world.offer_link.partition('?')[2]}")
     expect(page.locator("#issuer-name")).to_contain_text("<img")
     assert page.locator("#issuer-name img").count() == 0
+
+
+def test_a_page_that_failed_does_not_take_the_place_of_the_kept_one(page, world):
+    receive(page, world)
+    page.goto(f"{world.base}/wallet")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    world.seen["down"] = "/wallet"
+    page.reload()
+    expect(page.locator("body")).to_have_text("down")
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.get_by_test_id("card-name")).to_have_text(PERSON["name"])
