@@ -22,7 +22,7 @@ from werkzeug.routing import Rule
 from idp import metrics
 from idp.fast_path.documents import Documents, Headers
 from idp.fast_path.polls import Polls
-from idp.oidc import token, token_checks, userinfo
+from idp.oidc import authorize, token, token_checks, userinfo
 from idp.web import guard
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from idp.services import Services
 
 _to_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode  # as Flask's own
+AUTHORIZE = "/oauth/authorize"
 POLL = "/login/<login_id>/status"
 _ANSWERS: Mapping[tuple[str, str], Callable[[], dict[str, Any]]] = {
     ("POST", "/oauth/token"): token.answer,
@@ -69,6 +70,8 @@ class FastPath:
     ) -> Iterable[bytes]:
         """One request."""
         path: str = environ.get("PATH_INFO", "")
+        if path == AUTHORIZE and environ["REQUEST_METHOD"] == "GET":
+            return self._authorize(environ, start_response)
         if not environ.get("QUERY_STRING"):
             if path in _DOCUMENTS and environ["REQUEST_METHOD"] == "GET":
                 return self._document(path, environ, start_response)
@@ -123,6 +126,26 @@ class FastPath:
         if body is None:
             return self._flask(environ, start_response)
         return self._send(body, POLL, begun, start_response)
+
+    def _authorize(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """With all hooks before it; after it those of a plain redirect are known."""
+        begun = time.perf_counter()
+        with _Context(self._app, environ, self._rules[AUTHORIZE]):
+            try:
+                answer = self._app.preprocess_request() or authorize.authorize()
+                response = self._app.make_response(answer)
+            except Exception as error:  # noqa: BLE001 - as above
+                response = self._app.make_response(self._app.handle_user_exception(error))
+            if response.status_code != 303 or "form_target" in g or not _is_plain():
+                return self._app.process_response(response)(environ, start_response)
+        own = [*response.headers, ("Content-Length", "0")]
+        given = {name for name, _ in own}
+        more = self._headers or self._take_headers()
+        start_response(response.status, [*own, *(pair for pair in more if pair[0] not in given)])
+        metrics.REQUESTS.labels(AUTHORIZE, "303").observe(time.perf_counter() - begun)
+        return [b""]
 
     def _send(
         self, body: bytes, route: str, begun: float, start_response: "StartResponse"

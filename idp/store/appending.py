@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, insert, update
+from sqlalchemy import Connection, Engine, Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -153,26 +154,37 @@ class Appender:
             rows = []
             for entry in batch:
                 if entry.table is not None:
-                    connection.execute(insert(entry.table).values(**entry.values))
+                    connection.execute(insert(entry.table), dict(entry.values))
                 rows.append(append_in(connection, self._writer_id, entry.made))
         for entry, row in zip(batch, rows, strict=True):
             entry.row = row
 
 
-def append_in(connection: Connection, writer_id: str, made: Made) -> Row:
-    """Append one event in the caller's transaction; the row. Fails with the transaction."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    end = connection.execute(
-        dialect.insert(writers)
-        .values(writer_id=writer_id, seq=1, head=GENESIS)
+# Built once: SQLAlchemy spends more on making a statement than on sending it.
+_HEAD = (
+    update(writers).where(writers.c.writer_id == bindparam("writer")).values(head=bindparam("h"))
+)
+_EVENT = insert(events)
+
+
+@cache
+def _next(dialect: str) -> Any:
+    """Take the next number; locks this writer's row until the commit."""
+    insert_into = (postgresql if dialect == "postgresql" else sqlite).insert
+    return (
+        insert_into(writers)
+        .values(writer_id=bindparam("writer"), seq=1, head=GENESIS)
         .on_conflict_do_update(index_elements=["writer_id"], set_={"seq": writers.c.seq + 1})
         .returning(writers.c.seq, writers.c.head)
-    ).one()
-    row = made(end.seq, end.head)
-    connection.execute(insert(events).values(**row))
-    connection.execute(
-        update(writers).where(writers.c.writer_id == writer_id).values(head=row["hash"])
     )
+
+
+def append_in(connection: Connection, writer_id: str, made: Made) -> Row:
+    """Append one event in the caller's transaction; the row. Fails with the transaction."""
+    end = connection.execute(_next(connection.dialect.name), {"writer": writer_id}).one()
+    row = made(end.seq, end.head)
+    connection.execute(_EVENT, row)
+    connection.execute(_HEAD, {"writer": writer_id, "h": row["hash"]})
     return row
 
 

@@ -12,11 +12,11 @@ from werkzeug.test import Client, TestResponse
 
 from idp.app import create_app
 from idp.contracts import Use
-from idp.fast_path import FastPath
 from idp.login import AuthorizationRequest, Wire, begin, digest, pin
 from tests.unit.oidc.scene import ACR_2, HONG, Asked, Registered, World, sent_back
 
 if TYPE_CHECKING:
+    from idp.fast_path import FastPath
     from idp.logins import Logins
 
 DOCUMENTS = [
@@ -247,6 +247,58 @@ def test_over_https_as_well(pair: Pair, world: World) -> None:
         answer = pair.both("GET", path, headers=sent)
         assert answer.headers["Strict-Transport-Security"]
     assert pair.to_flask == 0
+
+
+# --- authorize ----------------------------------------------------------------------------------------
+
+
+def test_a_redirect_has_flask_s_headers(pair: Pair, world: World) -> None:
+    registered = world.register()
+    _, cookie = world.new_session(HONG, ACR_2)
+    sent = {"Cookie": f"gongmu-session={cookie}; gongmu-browser={secrets.token_urlsafe(32)}"}
+    for changed in ({}, {"prompt": "none"}, {"max_age": "0"}, {"prompt": "none login"}):
+        asked = Asked(registered)
+        parameters = asked.parameters(**changed)
+        quick = pair.quick.get("/oauth/authorize", query_string=parameters, headers=sent)
+        plain = pair.plain.get("/oauth/authorize", query_string=parameters, headers=sent)
+        assert (quick.status, quick.data) == (plain.status, plain.data) == ("303 SEE OTHER", b"")
+        without = [
+            [pair for pair in headers(answer) if pair[0] != "location"] for answer in (quick, plain)
+        ]
+        assert without[0] == without[1]
+        places = [answer.headers["Location"] for answer in (quick, plain)]
+        assert len({place.partition("=")[0].rpartition("/")[0] for place in places}) == 1
+    assert pair.to_flask == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "client_id=nobody",
+        "client_id=mail&client_id=mail",
+        "x=%ff",
+        "x=%EF%BF%BD",
+        "x=" + "y" * 9000,
+        "&".join(f"x{number}=1" for number in range(70)),
+        "login=unknown",
+    ],
+)
+def test_pages_and_refusals_of_authorize_are_flask_s_own(pair: Pair, query: str) -> None:
+    answers = [
+        client.get("/oauth/authorize", query_string=query, headers={"Cookie": ""})
+        for client in (pair.quick, pair.plain)
+    ]
+    assert answers[0].status_code == answers[1].status_code >= 400
+    names = [[name for name, _ in answer.headers] for answer in answers]
+    assert names[0] == names[1]
+
+
+def test_a_browser_without_a_cookie_gets_one(pair: Pair, world: World) -> None:
+    asked = Asked(world.register())
+    answer = pair.quick.get("/oauth/authorize", query_string=asked.parameters())
+    assert answer.status_code == 303
+    assert answer.headers["Set-Cookie"].startswith("gongmu-browser=")
 
 
 # --- polls --------------------------------------------------------------------------------------------
