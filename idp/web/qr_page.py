@@ -75,7 +75,13 @@ def _bits(basis: qr.QrBasis, wire: Wire, second: int) -> int:
 def svg(method: WalletMethod, wire: Wire, second: int) -> Markup:
     """The frame of this second as inline SVG, drawn by the server."""
     basis = _basis_of(method)
-    return Markup(qr.svg(_bits(basis, wire, second), basis.size))  # noqa: S704  # made of digits only
+    return drawing(_bits(basis, wire, second), basis.size)
+
+
+def drawing(bits: int, size: int) -> Markup:
+    """The picture alone: what it is stands on the element around it, so it is not said twice."""
+    svg_text = qr.svg(bits, size).replace('role="img"', 'aria-hidden="true"', 1)
+    return Markup(svg_text)  # noqa: S704  # made of digits only
 
 
 def frames(method: WalletMethod, wire: Wire, now: datetime) -> dict[str, Any]:
