@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from idp import bodies, browser, oidc, problems, randomness
+from idp import bodies, browser, fast_path, oidc, problems, randomness
 from idp.admin import api
 from idp.conf import Settings
 from idp.contracts import Kit, SiteKit
@@ -111,6 +111,7 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
         app.register_blueprint(blueprint)
     for site in app.extensions["gongmu"].sites.values():
         app.register_blueprint(site.blueprint)
+    fast_path.install(app)
     guarded = bodies.guard(app.wsgi_app, settings.server.blocking_threads)
     app.wsgi_app = guarded  # type: ignore[method-assign, assignment]  # Flask's documented way to wrap it
     return app

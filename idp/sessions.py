@@ -1,7 +1,7 @@
 """Sessions and grants in SQL. A session row and its event commit in one transaction (D-6)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -217,28 +217,19 @@ class Sessions:
         cells = rows[0]
         return _grant(cells[: len(_GRANT)]), _session(cells[len(_GRANT) :])
 
-    def end_grant(self, grant_id: str, reason: Reason) -> bool:
-        """End one grant (reuse, replay, revocation) with its event; false when it had ended before."""
+    def end_grant(self, grant_id: str, event: Event) -> bool:
+        """End one grant and write what happened, in one transaction; false when it had ended before."""
         with transaction(self._engine) as connection:
             row = connection.execute(
                 update(grants)
                 .where(grants.c.id == grant_id, grants.c.ended_at.is_(None))
-                .values(ended_at=self._now(), end_reason=reason.value)
-                .returning(grants.c.subject, grants.c.session, grants.c.client_id)
+                .values(ended_at=self._now(), end_reason=event.reason.value)
+                .returning(grants.c.subject, grants.c.session)
             ).one_or_none()
-            if row is None:
-                return False
-            self._journal.record(
-                connection,
-                Event(
-                    Kind.GRANT_ENDED,
-                    reason=reason,
-                    subject=row.subject,
-                    session=row.session,
-                    relying_party=row.client_id,
-                ),
-            )
-        return True
+            if row is not None:
+                event = replace(event, subject=row.subject, session=row.session)
+            self._journal.record(connection, event)
+        return row is not None
 
     def _sessions(self, statement: Statement, key: str) -> list[Session]:
         now = self._now()

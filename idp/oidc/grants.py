@@ -79,9 +79,8 @@ def _check_verifier(challenge: str, verifier: str | None, party: RelyingParty) -
 def _replayed(code: Code, party: RelyingParty) -> RequestError:
     """A good request with a spent code: someone else has the code, so every token of it dies (A-050)."""
     error = invalid_grant(Reason.GRANT_REPLAYED, party)
-    parts = services()
-    parts.sessions.end_grant(code.grant, Reason.GRANT_REPLAYED)
-    parts.journal.record_alone(
+    services().sessions.end_grant(
+        code.grant,
         Event(
             Kind.CODE_REPLAYED,
             reason=Reason.GRANT_REPLAYED,
@@ -89,7 +88,7 @@ def _replayed(code: Code, party: RelyingParty) -> RequestError:
             session=code.session,
             address=browser.address(),
             network=browser.network(),
-        )
+        ),
     )
     error.recorded = True
     return error

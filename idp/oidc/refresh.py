@@ -126,7 +126,9 @@ def _rotate_or_repeat(presented: _Presented, text: str) -> dict[str, Any] | None
         return _rotate(presented, text)
     is_former = hmac.compare_digest(presented_digest, family.former)
     if is_former and age_s < lifetimes.refresh_grace_s:
-        return _unseal(family.answer, presented.value)
+        answer = _unseal(family.answer, presented.value)
+        record_issued(party, presented.sitting)  # who made it may have died before its event
+        return answer
     raise _reused(grant, party, Reason.GRANT_REPLAYED)
 
 
@@ -151,9 +153,8 @@ def _rotate(presented: _Presented, text: str) -> dict[str, Any] | None:
 
 def _reused(grant_id: str, party: RelyingParty, reason: Reason) -> RequestError:
     """Two hold tokens of one family: it ends for both (RFC 9700 §4.14.2)."""
-    parts = services()
-    parts.sessions.end_grant(grant_id, reason)
-    parts.journal.record_alone(
+    services().sessions.end_grant(
+        grant_id,
         Event(
             Kind.REFRESH_REUSED,
             reason=reason,
@@ -161,7 +162,7 @@ def _reused(grant_id: str, party: RelyingParty, reason: Reason) -> RequestError:
             address=browser.address(),
             network=browser.network(),
             data={"grant": grant_id},
-        )
+        ),
     )
     error = invalid_grant(reason, party)
     error.recorded = True

@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from idp import access_tokens
+from idp import access_tokens, browser
 from idp.access_tokens import AccessToken
 from idp.errors import AccessDenied, RequestError, UnauthorizedError
-from idp.events import Reason
+from idp.events import Event, Kind, Reason
 from idp.oidc import clients, gate, parameters, refresh, user_claims
 from idp.oidc.parameters import Parameters
 from idp.relying_parties import RelyingParty
@@ -44,7 +44,16 @@ def revoke() -> Response:
     grant_id = _grant_of(_token(given))
     found = services().sessions.live_grant(grant_id) if grant_id else None
     if found is not None and found[0].client_id == party.client_id:
-        services().sessions.end_grant(grant_id, Reason.BY_PERSON)
+        services().sessions.end_grant(
+            grant_id,
+            Event(
+                Kind.GRANT_ENDED,
+                reason=Reason.GRANT_ENDED,
+                relying_party=party.client_id,
+                address=browser.address(),
+                network=browser.network(),
+            ),
+        )
     return _no_store(Response(status=200))
 
 

@@ -163,7 +163,7 @@ class Fuzz:
         claims: dict[str, Any] = {
             name: pick(("x", -1, 10**30, None, [], {})) for name in ("iss", "aud", "exp", "jti")
         }
-        claims["sub"] = pick(("x", None, [], self.scene.good["client_id"]))
+        claims["sub"] = pick(("x", None, [], "\ud800", "\0", self.scene.good["client_id"]))
         junk = (b"{", b"\xff", b"[" * 5000, b'{"a":1,"a":2}', b'{"exp":' + b"9" * 5000 + b"}")
         payload = pick((*[json.dumps(claims).encode()] * 4, *junk))
         return ".".join([_b64(json.dumps(header).encode()), _b64(payload), _b64(bytes(64))])

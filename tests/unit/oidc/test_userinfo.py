@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from idp.contracts import State, Use
-from idp.events import Reason
+from idp.events import Event, Kind, Reason
 from tests.fakes.jws import decode, encode
 from tests.unit.oidc.scene import Asked, World
 from tests.unit.oidc.test_authorize import code_of
@@ -73,7 +73,8 @@ def test_ends(world: World, tokens: dict[str, Any]) -> None:
     assert ask(world, tokens["access_token"]).status_code == 200
     world.parts.sessions.end(sid, Reason.BY_PERSON)
     is_refused(ask(world, tokens["access_token"]))
-    assert not world.parts.sessions.end_grant(gid, Reason.BY_PERSON)  # it ended with the session
+    ended = Event(Kind.GRANT_ENDED)
+    assert not world.parts.sessions.end_grant(gid, ended)  # it ended with the session
 
 
 def test_time(world: World, tokens: dict[str, Any]) -> None:
