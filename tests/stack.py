@@ -39,6 +39,7 @@ workers = 2
 [stores]
 redis_url = "{redis_url}"
 sql_url = "{sql_url}"
+timeout_s = {timeout_s}
 [keys]
 key_encryption_key_file = "key-encryption-key"
 [lifetimes]
@@ -55,11 +56,12 @@ def demo_entries(name: str) -> str:
     return (ROOT / "conf" / "demo" / f"{name}.ldif").read_text(encoding="utf-8")
 
 
-def ldap_table(name: str, server: Slapd) -> str:
+def ldap_table(name: str, server: Slapd, url: str = "", timeout_s: float = 3) -> str:
     """A directory on a real slapd, over TLS."""
     return f"""[directories.{name}]
 type = "ldap"
-urls = ["{server.ldaps_url}"]
+urls = ["{url or server.ldaps_url}"]
+timeout_s = {timeout_s}
 ca_file = "{server.ca_file}"
 bind_dn = "{server.reader_dn}"
 bind_password_file = "{server.password_file}"
@@ -78,12 +80,15 @@ groups_base_dn = "ou=groups,dc={name},dc=example"
 """
 
 
-def start_stack(folder: Path, redis_url: str, sql_url: str, directories: str) -> Provider:
+def start_stack(
+    folder: Path, redis_url: str, sql_url: str, directories: str, timeout_s: float = 3
+) -> Provider:
     """A provider on those stores, ready, with relying parties registered."""
     port = free_port()
     issuer = f"http://localhost:{port}"
     file = folder / "gongmu.toml"
     values = {"redis_url": redis_url, "sql_url": sql_url, "directories": directories}
+    values["timeout_s"] = str(timeout_s)
     file.write_text(CONFIGURATION.format(issuer=issuer, port=port, **values), encoding="utf-8")
     begun = time.monotonic()
     child = Child("gongmu", [GONGMU, "--config", str(file), "serve"])
