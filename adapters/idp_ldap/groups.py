@@ -7,6 +7,7 @@ subtree someone else may write to) are not groups here, so they cannot lend thei
 from idp_ldap.entry import Entry, EntryFault
 from idp_ldap.filters import EqualDn, Or, Present
 from idp_ldap.names import NameMalformed, is_child, is_under, naming_value, parse_dn
+from idp_ldap.nesting import Nesting
 from idp_ldap.searching import Session
 from idp_ldap.settings import SourceSettings
 
@@ -15,21 +16,43 @@ MAX_GROUPS = 1000
 CHUNK = 50  # members asked for in one search
 
 
-def groups_of(session: Session, person: Entry, settings: SourceSettings) -> tuple[str, ...]:
+def groups_of(
+    session: Session, person: Entry, settings: SourceSettings, nesting: Nesting
+) -> tuple[str, ...]:
     """Sorted names. EntryFault when there are too many or they nest too deep to tell."""
     if settings.groups == "none":
         return ()
-    found: dict[str, str] = {}  # DN -> name
-    level = [person]
-    for _ in range(MAX_DEPTH):
+    direct = _parents(session, [person], settings)
+    if not settings.nested_groups or not direct:
+        return _names(direct, settings)
+    place = frozenset(direct)
+    names = nesting.get(place)
+    if names is None:
+        asked_at = nesting.now()
+        names = _names(_with_all_above(session, direct, settings), settings)
+        nesting.keep(place, names, asked_at)
+    return names
+
+
+def _with_all_above(
+    session: Session, direct: dict[str, Entry], settings: SourceSettings
+) -> dict[str, Entry]:
+    """These groups and every one that they lie in, by DN."""
+    found = dict(direct)
+    level = list(direct.values())
+    for _ in range(MAX_DEPTH - 1):
         parents = _parents(session, level, settings)
         level = [group for dn, group in parents.items() if dn not in found]
-        found.update({dn: _name(group, settings) for dn, group in parents.items()})
+        found |= parents
         if len(found) > MAX_GROUPS:
             raise EntryFault("too many groups")
-        if not level or not settings.nested_groups:
-            return tuple(sorted(set(found.values())))
+        if not level:
+            return found
     raise EntryFault(f"groups nested deeper than {MAX_DEPTH}")
+
+
+def _names(groups: dict[str, Entry], settings: SourceSettings) -> tuple[str, ...]:
+    return tuple(sorted({_name(group, settings) for group in groups.values()}))
 
 
 def _parents(session: Session, children: list[Entry], settings: SourceSettings) -> dict[str, Entry]:

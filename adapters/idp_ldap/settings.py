@@ -91,6 +91,13 @@ class SourceSettings(Table):
     group_name_attribute: Attribute = "cn"
     member_attribute: Attribute = "member"
     nested_groups: bool = True
+    nested_groups_age_s: int = Field(
+        10,
+        ge=0,
+        le=30,
+        description="how long it is remembered which groups lie in which; whose member a person is, "
+        "is asked every time; counts on top of lifetimes.directory_state_s",
+    )
 
     @model_validator(mode="after")
     def _groups_have_a_place(self) -> "SourceSettings":

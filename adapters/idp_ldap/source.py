@@ -9,6 +9,7 @@ from idp.events import Reason
 from idp_ldap.entry import Entry, EntryFault, SeveralValues
 from idp_ldap.filters import And, Contains, Equal, Filter, Or, Present, is_askable
 from idp_ldap.groups import groups_of
+from idp_ldap.nesting import Nesting
 from idp_ldap.searching import Searcher, Server, Session
 from idp_ldap.settings import SourceSettings
 from idp_ldap.state import state_of
@@ -26,6 +27,7 @@ class Source:
         self._settings = settings
         self._searcher = searcher
         self._now = now
+        self._nesting = Nesting(settings.nested_groups_age_s)
 
     def find(self, personnel_number: str) -> Official | None:
         """The official with exactly that number, octet by octet (A-220).
@@ -153,7 +155,7 @@ class Source:
             department=entry.text(settings.department_attribute),
             rank=entry.text(settings.rank_attribute),
             mail=entry.text(settings.mail_attribute),
-            groups=groups_of(session, entry, settings),
+            groups=groups_of(session, entry, settings, self._nesting),
             photo=entry.photo(settings.photo_attribute) if settings.photo_attribute else None,
             attributes={name: values for name, values in shown.items() if values},
         )

@@ -15,6 +15,7 @@ from idp.doctor.finding import Finding, fix, ok, warn
 from idp.errors import GongmuError, OutsideError
 
 PATTERN = "personnel_number_pattern"
+MAX_AGE_S = 60
 
 
 class _Server(Protocol):
@@ -35,6 +36,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     kit = _kit(settings, now)
     for name, table in settings.directories.items():
         yield from _source(f"directory {name}", table.open(kit), now)
+        yield from _age(f"directory {name}", settings, getattr(table, "nested_groups_age_s", 0))
     if len(settings.directories) > 1:
         yield from _patterns(settings.directories)
 
@@ -68,6 +70,16 @@ def _server(what: str, server: _Server, now: datetime) -> Iterator[Finding]:
     else:
         certificate = x509.load_der_x509_certificate(server.certificate)
         yield certificates.expiry(what, f"the certificate of {server.address}", certificate, now)
+
+
+def _age(what: str, settings: Settings, nested_s: int) -> Iterator[Finding]:
+    """A change must reach every session within a minute (A-218)."""
+    together = settings.lifetimes.directory_state_s + nested_s
+    if together > MAX_AGE_S:
+        found = f"directory_state_s and nested_groups_age_s together are {together} s"
+        yield warn(
+            what, f"{found}: a change of groups may take longer than a minute", "shorten one"
+        )
 
 
 def _patterns(tables: dict[str, Any]) -> Iterator[Finding]:

@@ -433,3 +433,11 @@ def test_each_server_of_a_source_is_asked(patient: Patient) -> None:
         server.password_file.write_text("not it")
         patient.write(directories=table)
         assert "invalidCredentials" in patient.worst("directory near").found
+
+
+def test_ages_that_add_up_to_more_than_a_minute(patient: Patient) -> None:
+    table = ldif_table("esaram") + "nested_groups_age_s = 30\n"
+    patient.write(directories=f"{table}[lifetimes]\ndirectory_state_s = 30\n")
+    assert patient.worst("directory esaram").level is Level.OK
+    patient.write(directories=f"{table}[lifetimes]\ndirectory_state_s = 31\n")
+    assert "longer than a minute" in patient.worst("directory esaram").found
