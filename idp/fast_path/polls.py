@@ -17,6 +17,7 @@ from idp import qr
 from idp.browser import cookie_name
 from idp.contracts import WalletMethod
 from idp.errors import OutsideError
+from idp.fast_path.painting import Painter
 from idp.frames import frame_of
 from idp.login import digest
 from idp.logins import Glance
@@ -37,6 +38,7 @@ class _View:
 
     until: float
     basis: qr.QrBasis
+    painter: Painter
     links: tuple[str, ...]  # with holes for handle and frame
 
 
@@ -77,16 +79,13 @@ class Polls:
             "step": "waiting",
             "reason": None,
             "next": None,
-            "size": view.basis.size,
+            "size": view.painter.size,
             "links": [
                 link.replace(_HANDLE, seen.handle).replace(_FRAME, texts[0]) for link in view.links
             ],
             "elapsed_ms": int(elapsed_s * 1000),
             "frames": [
-                {
-                    "second": second,
-                    "bits": qr.encode(view.basis.frame(seen.handle, text), view.basis.size),
-                }
+                {"second": second, "bits": view.painter.bits(seen.handle, text)}
                 for second, text in zip(seconds, texts, strict=True)
             ],
         }
@@ -104,6 +103,11 @@ class Polls:
             query = method.link_query(qr_page.request_uri(_HANDLE, _FRAME))
             # The tables are large: page and polls share one copy.
             basis = qr_page._basis(qr_page.prefix() + query)  # noqa: SLF001
+        painter = view.painter if view is not None and view.basis is basis else _painter(basis)
         links = tuple(f"{one.present_prefix}{query}" for one in self._parts.settings.wallets)
-        view = self._views[name] = _View(time.monotonic() + VIEW_KEPT_S, basis, links)
+        view = self._views[name] = _View(time.monotonic() + VIEW_KEPT_S, basis, painter, links)
         return view
+
+
+def _painter(basis: qr.QrBasis) -> Painter:
+    return Painter(basis, len(_HANDLE), len(_FRAME))
