@@ -210,6 +210,7 @@ def test_without_a_network_the_card_is_shown_as_not_live(phone: Page, demo: Prov
     receive(phone, demo, number)
     phone.goto(demo.wallet_url)
     status(phone, "live")
+    phone.goto(f"{demo.wallet_url}/receive")  # seen last, and yet the card is what is kept
     phone.context.set_offline(True)
     for address in ("", "?x=1", "/present?client_id=a&request_uri=b"):
         phone.goto(f"{demo.wallet_url}{address}")
@@ -302,6 +303,14 @@ def test_what_the_list_says_is_what_is_shown(
     phone.route("**/wallet/verify-status", lambda route: route.fulfill(json=verified))
     phone.goto(demo.wallet_url)
     status(phone, state)
+
+
+def test_a_list_that_was_not_verified_says_nothing(phone: Page, demo: Provider) -> None:
+    receive(phone, demo, demo.person(index=3))
+    refused = {"bits": 2, "lst": packed(0)}
+    phone.route("**/wallet/verify-status", lambda route: route.fulfill(status=400, json=refused))
+    phone.goto(demo.wallet_url)
+    status(phone, "unknown")
 
 
 def test_only_the_cards_own_place_in_the_list_counts(phone: Page, demo: Provider) -> None:
