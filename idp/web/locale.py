@@ -14,7 +14,7 @@ from idp import browser
 from idp.paths import TRANSLATIONS
 from idp.services import services
 
-COOKIE = "gongmu-lang"
+COOKIE = "gongmu-lang"  # as it is called under a loopback http issuer
 NATIVE_NAMES = {"ko": "한국어", "en": "English"}
 _COOKIE_MAX_AGE_S = 365 * 86400
 _LONGEST_PATH = 4096
@@ -39,7 +39,7 @@ def choose_language() -> str:
     """The language of this answer: always one of `settings.languages`."""
     offered = services().settings.languages
     default = "ko" if "ko" in offered else offered[0]
-    chosen = request.cookies.get(COOKIE, "")
+    chosen = request.cookies.get(browser.cookie_name(services().settings, "lang"), "")
     if chosen in offered:
         return chosen
     wanted = _first_offered(getattr(g, "ui_locales", ()), offered)
@@ -66,7 +66,7 @@ def change_language() -> Response:
     language = request.form.get("lang", "")
     if language in settings.languages:
         response.set_cookie(
-            COOKIE,
+            browser.cookie_name(settings, "lang"),
             language,
             max_age=_COOKIE_MAX_AGE_S,
             secure=settings.issuer.startswith("https://"),

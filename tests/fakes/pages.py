@@ -164,10 +164,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "return-code": ("return_code.html", PHONE),
     "return-approved": ("return_code.html", {**PHONE, "return_code": ""}),
     "return-late": ("return_done.html", {"state": "late", "reason": "disowned"}),
-    "return-done": (
-        "return_done.html",
-        {"state": "done", "reason": "none", "not_me_url": "/vp/h/not-me", "csrf_value": "c"},
-    ),
+    "return-done": ("return_done.html", {**PHONE, "state": "done", "csrf_value": "c"}),
     "return-disowned": ("return_done.html", {"state": "disowned", "reason": "disowned"}),
     "return-failed": ("return_done.html", {"state": "failed", "reason": "login_expired"}),
     "consent": (
@@ -236,7 +233,8 @@ def create_pages_app(
 ) -> Flask:
     """An application that renders each sample at /page/<name>, with the headers of the real one."""
     app = Flask("idp", template_folder=str(TEMPLATES), static_folder=None)
-    app.extensions["gongmu"] = SimpleNamespace(settings=made or settings(), sites={})
+    keys = SimpleNamespace(secret=lambda name: name.encode().ljust(32, b"."))
+    app.extensions["gongmu"] = SimpleNamespace(settings=made or settings(), sites={}, keys=keys)
     pages.init_app(app)
     guard.init_app(app)
     app.after_request(browser.keep_cookies)
