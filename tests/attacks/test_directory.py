@@ -320,6 +320,7 @@ def test_a221_nested_groups_are_told_whole_and_a_foreign_one_is_not(town: Town, 
     with town.person("G221", "nested") as held:
         for one in (*chain, *ring, foreign):
             town.server.modify(one)
+        time.sleep(AGE_S)  # a worker remembers the person without groups, from the issuance
         tokens = sign_in(desk, held, scope="openid groups")
         expected = sorted([*(f"n{i}" for i in range(9)), "ring-a", "ring-b"])
         assert userinfo(town, tokens).json()["groups"] == expected
