@@ -355,17 +355,18 @@ def test_a225_a_person_and_nobody_take_as_long(town: Town) -> None:
     with town.person("H225", "here") as hit, town.person("M225", "missing") as miss:
         town.delete(f"uid=missing,{PEOPLE}")
         times: dict[str, list[float]] = {}
-        for _ in range(40):
-            for held in (hit, miss):
+        for turn in range(40):
+            for held in (hit, miss) if turn % 2 else (miss, hit):
                 times.setdefault(held.number, []).append(answering_s(town, held))
     here, gone = times[hit.number], times[miss.number]
-    # What two halves of the same kind differ by, nobody can learn from on this machine.
-    noise_s = max(apart_s(here[::2], here[1::2]), apart_s(gone[::2], gone[1::2]))
-    assert apart_s(here, gone) < 0.005 + 2 * noise_s
+    apart_s = abs(statistics.quantiles(here)[0] - statistics.quantiles(gone)[0])
+    assert apart_s < 0.005 or cannot_be_told(here, gone), apart_s
 
 
-def apart_s(some: list[float], others: list[float]) -> float:
-    return abs(statistics.median(some) - statistics.median(others))
+def cannot_be_told(some: list[float], others: list[float]) -> bool:
+    """Whether on this busy machine one kind is slower than the other no more often than by chance."""
+    slower = sum(one > other for one in some for other in others)
+    return 0.3 < slower / (len(some) * len(others)) < 0.7
 
 
 def answering_s(town: Town, held: Held) -> float:
