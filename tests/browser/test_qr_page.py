@@ -213,3 +213,44 @@ def test_the_live_region_does_not_chatter(page: Page, desk: Desk) -> None:
     assert page.evaluate("window.__said") == 0
     assert page.locator("#time-left").get_attribute("aria-hidden") == "true"
     assert page.locator("#time-left").inner_text().endswith("left")
+
+
+# --- on a phone -----------------------------------------------------------------------------------
+
+
+def test_on_a_phone_the_code_is_folded_and_alive_when_unfolded(page: Page, desk: Desk) -> None:
+    page.goto("/page/qr-phone")
+    expect(page.get_by_role("link", name="Open the mobile ID app")).to_be_visible()
+    expect(page.locator("#qr")).to_be_hidden()
+    page.get_by_text("show the QR code").click()
+    expect(page.locator("#qr[data-second]")).to_be_visible()
+    assert second_of(decode(page)) >= 0
+
+
+def test_on_a_phone_without_scripts_nothing_is_folded(chromium: Browser, address: str) -> None:
+    with chromium.new_context(base_url=address, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/page/qr-phone")
+        assert decode(page) == qr_link(0)
+
+
+def test_on_a_phone_what_is_over_shows_one_step(page: Page) -> None:
+    page.goto("/page/qr-phone-expired")
+    expect(page.locator(".same-device")).to_be_hidden()
+    expect(page.locator("#other-device")).to_be_hidden()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    expect(page.locator("#login-code")).to_contain_text("G-303")
+
+
+def test_a_new_setback_is_fetched_with_its_words_once(page: Page, desk: Desk) -> None:
+    desk.fixed = {"step": "scanned", "setback": "status_revoked-1"}
+    page.goto("/page/qr")
+    with page.expect_navigation():
+        pass  # the page itself has the words
+    desk.reset()
+    desk.fixed = {"step": "scanned", "setback": "status_revoked-1"}
+    page.goto("/page/qr-refused")
+    page.wait_for_timeout(1800)
+    assert desk.polls >= 2
+    expect(page.get_by_role("alert")).to_contain_text("This mobile ID has been revoked")
+    expect(page.get_by_role("status")).to_have_text("This mobile ID cannot sign in.")
