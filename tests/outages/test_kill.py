@@ -31,19 +31,19 @@ def workers(running: Stack) -> list[int]:
     return sorted(int(pid) for pid in listed)
 
 
-def test_f08_killed_workers_leave_nothing_half_made(whole: Stack) -> None:
+def test_f08_killed_workers_leave_nothing_half_made(killable: Stack) -> None:
     over = threading.Event()
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     killed: set[int] = set()
     with ThreadPoolExecutor(6) as crowd:
-        runs = [crowd.submit(_sign_in_until, over, whole) for _ in range(6)]
+        runs = [crowd.submit(_sign_in_until, over, killable) for _ in range(6)]
         try:
             for _ in range(KILLS):
                 time.sleep(PAUSE_S + chance.random())
-                whole.until(lambda: len(workers(whole)) == 2)
+                killable.until(lambda: len(workers(killable)) == 2)
                 # The oldest: the server gives up when one dies again right after its birth.
-                victim = min(workers(whole))
+                victim = min(workers(killable))
                 os.kill(victim, signal.SIGKILL)
                 killed.add(victim)
         finally:
@@ -55,10 +55,10 @@ def test_f08_killed_workers_leave_nothing_half_made(whole: Stack) -> None:
         sum(run[1] for run in told),
         set().union(*(run[2] for run in told)),
     )
-    assert finished > KILLS, f"seed {seed}: {finished}, {broken} broken\n{whole.log()[-3000:]}"
+    assert finished > KILLS, f"seed {seed}: {finished}, {broken} broken\n{killable.log()[-3000:]}"
     assert broken > 0, "no kill met a request"
-    assert not statuses & {500}, f"seed {seed}: {statuses}\n{whole.log()[-4000:]}"
-    whole.until(lambda: len(workers(whole)) == 2)
+    assert not statuses & {500}, f"seed {seed}: {statuses}\n{killable.log()[-4000:]}"
+    killable.until(lambda: len(workers(killable)) == 2)
     print(f"{KILLS} kills, {finished} sign-ins, {broken} broken requests, seed {seed}")  # noqa: T201
 
 
@@ -90,9 +90,9 @@ def _tried(journey: Journey, step: str) -> tuple[int, int]:
     return 0, 3
 
 
-def test_a_stop_finishes_what_has_begun(whole: Stack, tmp_path: Path) -> None:
+def test_a_stop_finishes_what_has_begun(killable: Stack, tmp_path: Path) -> None:
     """SIGTERM while requests wait for a slow database: each of them is answered, and all is well."""
-    port, file = free_port(), whole.provider.conf_file
+    port, file = free_port(), killable.provider.conf_file
     assert file is not None
     own = file.with_name("second.toml")
     text = file.read_text().replace(f"\nport = {file_port(file)}", f"\nport = {port}")
@@ -101,14 +101,14 @@ def test_a_stop_finishes_what_has_begun(whole: Stack, tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{port}"
     try:
         child.wait_until(lambda: _answers(address))
-        sql = whole.proxies["sql"]
+        sql = killable.proxies["sql"]
         slow_s, sql.slow_s = sql.slow_s, 0.1
         with ExitStack() as made, ThreadPoolExecutor(6) as crowd:
             clients = [made.enter_context(httpx.Client(timeout=20)) for _ in range(6)]
             for client in clients:
                 client.get(f"{address}/healthz")  # the connection is there
-            made.enter_context(whole.broken("sql", Fault.SLOW))
-            asking = [crowd.submit(_token, whole, address, client) for client in clients]
+            made.enter_context(killable.broken("sql", Fault.SLOW))
+            asking = [crowd.submit(_token, killable, address, client) for client in clients]
             time.sleep(0.1)
             child.process.send_signal(signal.SIGTERM)
             statuses = [one.result() for one in asking]
