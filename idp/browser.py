@@ -105,8 +105,9 @@ def _set(
 
 
 def csrf_token(purpose: str) -> str:
-    """A token for one form: keyed by the browser's secret, so no other site can know it."""
-    return hmac.new(browser_secret().encode(), f"csrf:{purpose}".encode(), "sha256").hexdigest()
+    """A token for one form of one browser. Keyed by us: who has it was shown the form."""
+    key = services().keys.secret("csrf")
+    return hmac.digest(key, f"{browser_hash()}:{purpose}".encode(), "sha256").hex()
 
 
 def check_csrf(purpose: str) -> None:

@@ -146,6 +146,9 @@ class Finished:
     session: str  # session id
     answer_digest: str = ""
     approver_hash: str = ""
+    session_written: bool = (
+        False  # until then nobody has the session, and the phone may still stop it
+    )
     code_issued: bool = False
     step: Literal["finished"] = "finished"
 
@@ -156,6 +159,8 @@ class Failed:
     wire: Wire | None
     reason: Reason
     answer_digest: str = ""  # when a good presentation came, but the person may not enter
+    approver_hash: str = ""
+    leaving: bool = False  # the person asked to go back to the relying party
     step: Literal["failed"] = "failed"
 
 
@@ -252,7 +257,8 @@ def finish(state: Bound, session: str) -> Finished:
 
 def fail(state: LoginState, reason: Reason, answer_digest: str = "") -> Failed:
     """The login ends here."""
-    return Failed(state.ticket, wire_of(state), reason, answer_digest)
+    approver_hash = "" if isinstance(state, Started | Waiting) else state.approver_hash
+    return Failed(state.ticket, wire_of(state), reason, answer_digest, approver_hash)
 
 
 def wire_of(state: LoginState) -> Wire | None:

@@ -96,8 +96,17 @@ class Sessions:
         self._lifetimes = lifetimes
         self._now = now
 
-    def start(self, login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> str:
+    def start(
+        self,
+        login: Bound,
+        session_id: str,
+        acr: str,
+        amr: tuple[str, ...],
+        former: Session | None = None,
+    ) -> str:
         """A new session with its event in one transaction; gives the cookie's value.
+
+        The former session of this browser ends with it when it is another person's (A-135).
 
         AccessDenied when the mobile ID is not live any more or a cut-off was written since the proof.
         """
@@ -129,6 +138,8 @@ class Sessions:
                     expires_at=now + timedelta(seconds=self._lifetimes.session_total_s),
                 )
             )
+            if former is not None and former.subject != login.person.subject:
+                end_session(connection, self._journal, former.id, Reason.REPLACED, now)
             self._journal.record(
                 connection,
                 Event(

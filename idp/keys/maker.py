@@ -12,7 +12,7 @@ from idp.keys import certificates, signer
 from idp.keys.register import Change, KeyRow
 from idp.keys.sealing import Sealer, random_bytes
 
-SECRETS = ("pairwise", "client-secrets")
+SECRETS = ("pairwise", "client-secrets", "refresh-tokens", "csrf")
 CHAINED = (Use.VERIFIER, Use.ISSUER)
 
 

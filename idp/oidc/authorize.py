@@ -101,7 +101,7 @@ def _resume(given: Parameters) -> Response:
     state = stored.state
     if isinstance(state, Finished):
         return finished.ready(stored, _after_login)
-    if isinstance(state, Failed) and state.reason is Reason.DECLINED:
+    if isinstance(state, Failed) and (state.leaving or state.reason is Reason.DECLINED):
         party, way = way_back.of_request(state.ticket.request)
         error = refused("access_denied", "the person did not sign in", Reason.DECLINED)
         return way_back.refusal(way, party, error, state.ticket.journey)

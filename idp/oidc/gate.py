@@ -1,5 +1,7 @@
 """The account gate for everything that rests on a session: authorize, code, refresh, userinfo (I-11)."""
 
+import time
+
 from idp import browser
 from idp.contracts import Official
 from idp.errors import AccessDenied
@@ -8,6 +10,9 @@ from idp.people import must_be_active
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
+from idp.store.sql import transaction
+
+MOMENT_S = 0.1  # of the second within which a cut-off holds everywhere
 
 
 def admit(session: Session, party: RelyingParty) -> Official:
@@ -16,12 +21,16 @@ def admit(session: Session, party: RelyingParty) -> Official:
     AccessDenied otherwise, OutsideError when the directory or SQL cannot tell: unknown means no.
     """
     parts = services()
+    begun = time.monotonic()
     official = parts.people.current(  # 1. the directory still has the person
         session.source, session.personnel_number, parts.settings.lifetimes.directory_state_s
     )
     must_be_active(official)  # 2. in service
     if session.cut_off:  # 3. not cut off since signing in: read with the session, a moment ago
         raise AccessDenied("cut off since", reason=Reason.CUT_OFF)
+    if time.monotonic() - begun > 99:  # the directory was slow: that is no longer a moment ago
+        with transaction(parts.engine) as connection:
+            parts.cutoff.gate(connection, session.subject, session.authenticated_at)
     parts.adapters[party.kind].admit(official)  # 4. let in by the relying party
     return official
 

@@ -1,17 +1,21 @@
 """The last step of a login: the gate once more, the strength reached, the session with its event."""
 
+from dataclasses import replace
+
 from flask import Response
 
 from idp import assurance, browser, randomness
 from idp.contracts import Identifier, Official
-from idp.errors import AccessDenied, OutsideError
+from idp.errors import AccessDenied, OutsideError, WrongStep
 from idp.events import Reason
-from idp.login import Bound, LoginState, Person, Proved, Ticket, bind, fail, finish
+from idp.login import Bound, Finished, LoginState, Person, Proved, Ticket, bind, fail, finish
 from idp.logins import Stored
 from idp.people import must_be_active
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.store.sql import transaction
+
+MAX_RACES = 5  # how often the phone may look while the session is written
 
 
 def party_of(ticket: Ticket) -> RelyingParty:
@@ -49,7 +53,8 @@ def complete(stored: Stored, bound: Bound) -> Response:
     """Finish a login in this browser: 303 back to `/oauth/authorize?login=<id>`.
 
     The state changes first and by compare-and-set, so of two requests one makes the session; if
-    the session cannot be written, the login has no session and yields no code (fail closed).
+    the session cannot be written, the login has no session and yields no code (fail closed). Once it
+    is written the state changes again: whoever disowned the login in between ends the session.
     """
     parts = services()
     ticket = bound.ticket
@@ -60,16 +65,41 @@ def complete(stored: Stored, bound: Bound) -> Response:
         parts.logins.change(stored, fail(bound, error.reason))
         error.journey, error.relying_party = ticket.journey, ticket.relying_party
         raise
-    session_id = randomness.token(16)
-    stored = parts.logins.change(stored, finish(bound, session_id))
+    finished = finish(bound, randomness.token(16))
+    stored = parts.logins.change(stored, finished)
     try:
-        amr = tuple(sorted(bound.proof.amr))
-        browser.set_session_cookie(parts.sessions.start(bound, session_id, acr, amr))
+        cookie = _start_session(bound, finished.session, acr)
     except (AccessDenied, OutsideError) as error:
         error.journey, error.relying_party = ticket.journey, ticket.relying_party
         parts.logins.change(stored, fail(stored.state, error.reason))
         raise
+    if not _still_wanted(stored, finished.session):
+        parts.sessions.end(finished.session, Reason.DISOWNED)
+        raise AccessDenied("disowned meanwhile", reason=Reason.DISOWNED)
+    browser.set_session_cookie(cookie)
     return browser.see_other(f"/oauth/authorize?login={ticket.id}")
+
+
+def _still_wanted(stored: Stored, session_id: str) -> bool:
+    """Marks the session as written; false when the phone has disowned the login meanwhile."""
+    logins = services().logins
+    for _ in range(MAX_RACES):
+        state = stored.state
+        if not isinstance(state, Finished) or state.session != session_id:
+            return False
+        try:
+            logins.change(stored, replace(state, session_written=True))
+        except WrongStep:  # the phone looked, or disowned
+            stored = logins.peek_for(state.ticket.id, state.ticket.browser_hash)
+        else:
+            return True
+    return False
+
+
+def _start_session(bound: Bound, session_id: str, acr: str) -> str:
+    amr = tuple(sorted(bound.proof.amr))
+    former = browser.current_session()
+    return services().sessions.start(bound, session_id, acr, amr, former)
 
 
 def _strength(bound: Bound) -> str:

@@ -1,7 +1,7 @@
 """What every request and every answer passes: limits (E7) and headers (A-133)."""
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, RequestEntityTooLarge
 
 from idp.services import services
 
@@ -10,6 +10,8 @@ MAX_PRESENTATION = 256 * 1024
 MAX_PICTURE = 4 * 1024 * 1024
 MAX_ADDRESS = 8 * 1024
 MAX_PARAMETERS = 64
+# Pages whose opening does something: only a person opens them, no link checker and no prefetch.
+_ACTING = ("/login/", "/vp/", "/oauth/authorize")
 
 
 def init_app(app: Flask) -> None:
@@ -17,8 +19,21 @@ def init_app(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_PRESENTATION
     app.config["MAX_FORM_PARTS"] = MAX_PARAMETERS
+    app.before_request(_only_people_act)
     app.before_request(_limits)
     app.after_request(_headers)
+
+
+def _only_people_act() -> Response | None:
+    """Link checkers and prefetch do not open what acts when it is opened."""
+    if not request.path.startswith(_ACTING):
+        return None
+    if request.method == "HEAD":
+        raise MethodNotAllowed(["GET", "POST"])
+    purposes = (request.headers.get("Sec-Purpose", ""), request.headers.get("Purpose", ""))
+    if any("prefetch" in purpose for purpose in purposes):
+        return Response(status=503, headers={"Cache-Control": "no-store"})
+    return None
 
 
 def _limits() -> None:

@@ -3,6 +3,7 @@
 Pages never route to one another: each looks at the stored state and shows what it asks for.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, make_response, render_template, request
@@ -82,8 +83,10 @@ def cancel(login_id: str) -> Response:
     """The person changed their mind at the desk: the relying party is told access_denied."""
     browser.check_csrf(_purpose(login_id))
     stored = services().logins.peek_for(login_id, browser.browser_hash())
-    if not isinstance(stored.state, Finished):
+    if not isinstance(stored.state, Finished | Failed):
         services().logins.change(stored, fail(stored.state, Reason.DECLINED))
+    elif isinstance(stored.state, Failed) and not stored.state.leaving:
+        services().logins.change(stored, replace(stored.state, leaving=True))
     return _towards_party(stored)
 
 
@@ -91,8 +94,8 @@ def cancel(login_id: str) -> Response:
 def leave(login_id: str) -> Response:
     """Back to the relying party from a login that is over: it is told access_denied."""
     stored = services().logins.peek_for(login_id, browser.browser_hash())
-    if isinstance(stored.state, Failed):
-        services().logins.change(stored, fail(stored.state, Reason.DECLINED))
+    if isinstance(stored.state, Failed) and not stored.state.leaving:
+        services().logins.change(stored, replace(stored.state, leaving=True))
     return _towards_party(stored)
 
 

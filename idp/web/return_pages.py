@@ -1,6 +1,9 @@
 """The phone's browser after the wallet: bound, shown the return code, told how it went; "this was not me"."""
 
 import hmac
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, make_response, render_template, request
 
@@ -26,6 +29,7 @@ from idp.web import finish, qr_page
 from idp.web.record import record, refused
 
 blueprint = Blueprint("return_pages", __name__)
+MAX_RACES = 5  # how often the desk may be quicker than "this was not me"
 
 
 @blueprint.get("/vp/<handle>/return")
@@ -42,7 +46,21 @@ def return_address(handle: str) -> Response:
         return _done("failed", state.reason)
     if isinstance(state, Proved):
         return _bind_or_show(stored, state)
+    if isinstance(state, Bound | Finished):
+        state = _first_to_look(stored, state)
     return _done("done", Reason.NONE, _not_me_of(state))
+
+
+def _first_to_look(stored: Stored, state: Bound | Finished) -> Bound | Finished:
+    """The phone of a login that the desk finished by the QR alone: it may disown what it did not start."""
+    here = browser.browser_hash()
+    if state.approver_hash or hmac.compare_digest(state.ticket.browser_hash, here):
+        return state
+    with suppress(WrongStep):
+        seen = replace(state, approver_hash=here)
+        services().logins.change(stored, seen)
+        return seen
+    return state
 
 
 @blueprint.get("/vp/<handle>/progress")
@@ -60,28 +78,36 @@ def progress(handle: str) -> Response:
 def not_me(handle: str) -> Response:
     """The person at the phone did not start this: the login dies, and the session it made.
 
-    The form's token was shown to the approver alone, so the alarm is raised even when there is
-    nothing left to stop.
+    We gave the form's token to the approver alone, so it says who asks even when the login is
+    forgotten, and the alarm is raised in any case.
     """
     browser.check_csrf(f"approve:{handle}")
     try:
-        stored = services().logins.by_handle(handle)
+        state = _stop(handle)
     except (LoginNotFound, LoginExpired):
         return _too_late()
-    state = stored.state
-    if not isinstance(state, Failed):
-        if not _is_approver(state):
-            raise refused(LoginError("not the approver", reason=Reason.OTHER_BROWSER), state)
-        _stop(stored)
     subject = state.person.subject if isinstance(state, Proved | Bound) else ""
     record(state, Kind.LOGIN_NOT_ME, Reason.DISOWNED, subject=subject)
     return _done("disowned", Reason.DISOWNED)
 
 
-def _stop(stored: Stored) -> None:
-    if isinstance(stored.state, Finished):
-        services().sessions.end(stored.state.session, Reason.DISOWNED)
-    services().logins.change(stored, fail(stored.state, Reason.DISOWNED))
+def _stop(handle: str) -> LoginState:
+    """End the login, however quick the desk is; gives the state it was in.
+
+    The state goes first: a session that is being written right now is ended by who writes it
+    (`finish.complete`), one that is written already is ended here.
+    """
+    for _ in range(MAX_RACES):
+        stored = services().logins.by_handle(handle)
+        state = stored.state
+        if isinstance(state, Failed):
+            return state
+        with suppress(WrongStep):
+            services().logins.change(stored, fail(state, Reason.DISOWNED))
+            if isinstance(state, Finished):
+                services().sessions.end(state.session, Reason.DISOWNED)
+            return state
+    raise WrongStep("the login changes all the time")
 
 
 def _too_late() -> Response:
@@ -135,19 +161,26 @@ def _bind_or_show(stored: Stored, state: Proved) -> Response:
 
 
 def _return_code_page(state: Proved) -> Response:
-    ticket = state.ticket
     return make_response(
         render_template(
             "return_code.html",
-            relying_party=qr_page.localized_name(finish.party_of(ticket)),
-            desk_device=ticket.device,
-            desk_place=ticket.network or ticket.address,
-            desk_time=ticket.created_at,
             person_name=state.person.name,
             return_code="" if finish.qr_alone_suffices(state) else state.return_code,
+            **_facts(state),
             **_approver_values(state.wire.handle),
         )
     )
+
+
+def _facts(state: LoginState) -> dict[str, Any]:
+    """What is being approved: which service, on which screen, where and when."""
+    ticket = state.ticket
+    return {
+        "relying_party": qr_page.localized_name(finish.party_of(ticket)),
+        "desk_device": ticket.device,
+        "desk_place": ticket.network or ticket.address,
+        "desk_time": ticket.created_at,
+    }
 
 
 def _approver_values(handle: str) -> dict[str, str]:
@@ -158,11 +191,13 @@ def _approver_values(handle: str) -> dict[str, str]:
     }
 
 
-def _not_me_of(state: LoginState) -> dict[str, str]:
-    """The approver may still disown a finished login."""
-    return _approver_values(_wire(state).handle) if _is_approver(state) else {}
+def _not_me_of(state: LoginState) -> dict[str, Any]:
+    """The approver is told what was opened, and may still disown it."""
+    if not _is_approver(state):
+        return {}
+    return {**_facts(state), **_approver_values(_wire(state).handle)}
 
 
-def _done(outcome: str, reason: Reason, not_me: dict[str, str] | None = None) -> Response:
+def _done(outcome: str, reason: Reason, not_me: dict[str, Any] | None = None) -> Response:
     html = render_template("return_done.html", state=outcome, reason=reason.value, **(not_me or {}))
     return make_response(html)

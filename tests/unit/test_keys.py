@@ -238,7 +238,7 @@ def test_private_keys_are_sealed(world: World) -> None:
     world.ring()
     with world.engine.begin() as connection:
         rows = connection.execute(select(signing_keys)).all()
-    assert len(rows) == 8
+    assert len(rows) == 10
     for row in rows:
         with pytest.raises((ValueError, TypeError)):
             load_der_private_key(row.sealed, None)
@@ -422,7 +422,7 @@ def test_two_processes_at_once_make_one_set_in_postgresql(
     one, other = _two_processes(postgres_database, tmp_path)
     assert one == other
     with engine.begin() as connection:
-        assert len(connection.execute(select(signing_keys)).all()) == 9
+        assert len(connection.execute(select(signing_keys)).all()) == 11
     engine.dispose()
 
 
@@ -534,7 +534,7 @@ def test_a_next_key_may_be_active_in_one_use_only(world: World) -> None:
 def test_every_change_has_its_event(world: World) -> None:
     ring = world.ring()
     made = len(world.journal.read(limit=500))
-    assert made == 8 + 2  # eight keys and secrets, two leaves promoted
+    assert made == 10 + 2  # ten keys and secrets, two leaves promoted
     kid, _ = ring.rotate(Use.OIDC, actor="cli:kim")
     [event] = world.journal.read(limit=1)
     assert (event["kind"], event["key"], event["actor"]) == (Kind.KEY_CHANGED, kid, "cli:kim")
