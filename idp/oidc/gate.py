@@ -28,7 +28,9 @@ def admit(session: Session, party: RelyingParty) -> Official:
     must_be_active(official)  # 2. in service
     if session.cut_off:  # 3. not cut off since signing in: read with the session, a moment ago
         raise AccessDenied("cut off since", reason=Reason.CUT_OFF)
-    if time.monotonic() - begun > 99:  # the directory was slow: that is no longer a moment ago
+    if (
+        time.monotonic() - begun > MOMENT_S
+    ):  # the directory was slow: that is no longer a moment ago
         with transaction(parts.engine) as connection:
             parts.cutoff.gate(connection, session.subject, session.authenticated_at)
     parts.adapters[party.kind].admit(official)  # 4. let in by the relying party

@@ -1,6 +1,7 @@
 """The fast path answers as Flask does, octet for octet, and leaves to Flask whatever is unusual."""
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import insert, select
 from werkzeug.test import Client, TestResponse
 
 from idp.app import create_app
@@ -18,6 +20,9 @@ from tests.unit.oidc.scene import ACR_2, HONG, Asked, Registered, World, sent_ba
 if TYPE_CHECKING:
     from idp.fast_path import FastPath
     from idp.logins import Logins
+from idp.oidc import gate
+from idp.store.sql import transaction
+from idp.store.tables import cut_offs, sessions
 
 DOCUMENTS = [
     "/.well-known/openid-configuration",
@@ -229,6 +234,23 @@ def test_userinfo_and_introspection(pair: Pair) -> None:
     assert pair.both("GET", "/oauth/userinfo", headers=bearer).status_code == 401
     told = pair.both("POST", "/oauth/introspect", data=form, headers=party.basic)
     assert told.json == {"active": False}
+
+
+def test_a_cut_off_while_the_directory_is_slow_counts(pair: Pair, world: World) -> None:
+    _, known = tokens(world)
+    found = world.directory.find
+
+    def slowly(number: str) -> Any:
+        with transaction(world.parts.engine) as connection:
+            subject = connection.scalar(select(sessions.c.subject))
+            row = {"id": "c", "subject": subject, "at": world.clock(), "reason": "loss"}
+            connection.execute(insert(cut_offs).values(**row))
+        time.sleep(gate.MOMENT_S * 1.5)
+        return found(number)
+
+    world.directory.find = slowly  # type: ignore[method-assign]
+    bearer = {"Authorization": f"Bearer {known['access_token']}"}
+    assert pair.quick.get("/oauth/userinfo", headers=bearer).status_code == 401
 
 
 def test_a_fault_of_ours_is_told_as_flask_tells_it(pair: Pair, world: World) -> None:
