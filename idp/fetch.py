@@ -42,7 +42,7 @@ class Fetcher:
         request = self._client.build_request(
             "GET",
             pinned,
-            headers={"Host": parts.netloc, "Accept": accept},
+            headers={"Host": parts.netloc, "Accept": accept, "Accept-Encoding": "identity"},
             extensions={"sni_hostname": host},
         )
         deadline = time.monotonic() + TOTAL_S
@@ -56,7 +56,7 @@ class Fetcher:
         if response.status_code != 200:
             raise OutsideError("fetch", f"status {response.status_code}")
         body = bytearray()
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             body += chunk
             if len(body) > MAX_BYTES or time.monotonic() > deadline:
                 raise OutsideError("fetch", "too large or too slow")

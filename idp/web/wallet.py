@@ -187,6 +187,8 @@ def _count_rejection(
             error.status = 429
         return
     setback.keep(state, error.reason)
+    if error.reason is Reason.STATUS_UNAVAILABLE:  # a list server that is down is nobody's guess
+        return
     for _ in range(3):  # others may be posting at the same time
         try:
             services().logins.change(stored, reject(state))
