@@ -122,7 +122,8 @@ class FastPath:
         self, path: str, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         begun = time.perf_counter()
-        body = self._polls.answer(path, environ.get("HTTP_COOKIE", ""))
+        fetched_ahead = "HTTP_SEC_PURPOSE" in environ or "HTTP_PURPOSE" in environ
+        body = None if fetched_ahead else self._polls.answer(path, environ.get("HTTP_COOKIE", ""))
         if body is None:
             return self._flask(environ, start_response)
         return self._send(body, POLL, begun, start_response)

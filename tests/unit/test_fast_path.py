@@ -356,6 +356,13 @@ def test_a_poll_is_the_page_s_own(pair: Pair, world: World, later_s: float) -> N
     assert pair.to_flask == 0
 
 
+@pytest.mark.parametrize("name", ["Sec-Purpose", "Purpose"])
+def test_what_a_browser_fetches_ahead_is_left_to_flask(pair: Pair, world: World, name: str) -> None:
+    waiting = Waiting(world)
+    pair.both("GET", waiting.path, headers={**waiting.cookie, name: "prefetch"})
+    assert pair.to_flask == 1
+
+
 def test_a_poll_after_the_scan_is_left_to_the_page(pair: Pair, world: World) -> None:
     waiting = Waiting(world)
     waiting.logins.put(pin(waiting.state, "000abc", "192.0.2.1"))
@@ -418,7 +425,9 @@ def test_every_hook_is_known_here(pair: Pair) -> None:
         for scope in (None, "oidc", "login")
         for hook in app.after_request_funcs.get(scope, ())
     }
-    assert before == {"_start", "_limits"}
+    # `_only_people_act`: authorization requests run it; polls fetched ahead go to Flask.
+    assert before <= {"_start", "_limits", "_only_people_act"}
+    assert {"_start", "_limits"} <= before
     assert after == {"_measure", "_headers", "keep_cookies"}
     assert not app.teardown_request_funcs
     assert not app.url_value_preprocessors
