@@ -6,6 +6,7 @@ cost four times what the statement does. Every wait ends after `patience_s`, as 
 
 import json
 import select
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,7 @@ class Connection:
         connection.autocommit = True
         self._connection = connection  # closes when it goes
         self._libpq = connection.pgconn
-        self._patience_ms = int(patience_s * 1000)
+        self._patience_s = patience_s
         self._names: dict[str, bytes] = {}  # prepared here, by text
         self._poll = select.poll()
         self._poll.register(self._libpq.socket, select.POLLIN)
@@ -53,26 +54,29 @@ class Connection:
         return rows
 
     def _result(self) -> Any:
-        """The one result of what was sent."""
-        libpq = self._libpq
+        """The one result of what was sent; one end for all of it, however it drips."""
+        libpq, until = self._libpq, time.monotonic() + self._patience_s
         while libpq.flush():  # more than the socket takes at once
-            self._wait(select.POLLIN | select.POLLOUT)
+            self._wait(select.POLLIN | select.POLLOUT, until)
             libpq.consume_input()
-        while True:
-            self._wait(select.POLLIN)
-            libpq.consume_input()
-            if not libpq.is_busy():
-                break
-        result = libpq.get_result()
-        while libpq.get_result() is not None:
+        result = self._next(until)
+        while self._next(until) is not None:
             pass
         if result is None or result.status not in _GOOD:
             raise _error(result)
         return result
 
-    def _wait(self, events: int) -> None:
+    def _next(self, until: float) -> Any:
+        """A result, or None after the last; libpq itself would wait for ever."""
+        while self._libpq.is_busy():
+            self._wait(select.POLLIN, until)
+            self._libpq.consume_input()
+        return self._libpq.get_result()
+
+    def _wait(self, events: int, until: float) -> None:
         self._poll.modify(self._libpq.socket, events)
-        if not self._poll.poll(self._patience_ms):
+        left_s = until - time.monotonic()
+        if left_s <= 0 or not self._poll.poll(left_s * 1000):
             raise psycopg.OperationalError("no answer in time")
 
     def close(self) -> None:

@@ -41,9 +41,15 @@ def killable(
 
 
 @pytest.fixture
-def whole(shared: Stack) -> Iterator[Stack]:
-    """The stack, in order before; sound and working after."""
-    shared.works_again()
+def whole(restored: Stack) -> Stack:
+    """The stack, in order before as well."""
+    restored.works_again()
+    return restored
+
+
+@pytest.fixture
+def restored(shared: Stack) -> Iterator[Stack]:
+    """The stack, working and sound after."""
     yield shared
     shared.works_again()
     shared.is_sound()
