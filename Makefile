@@ -32,6 +32,10 @@ soak: ## races and fuzz at full counts (long)
 	@tools/setup.sh test
 	@GONGMU_SOAK=1 $(PY) -m pytest -m services $(ARGS)
 
+bench: ## what a request costs, beside a peer on the same machine (docs/performance.md)
+	@tools/setup.sh test
+	@$(PY) -m tests.bench $(ARGS)
+
 wheel: ## build the wheel and list it
 	@tools/setup.sh check
 	@tools/translations.sh

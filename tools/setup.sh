@@ -48,12 +48,13 @@ fi
 tools/translations.sh
 
 if [ "$what" = test ]; then
-  need_debian /usr/sbin/slapd slapd ldapsearch ldap-utils redis-server redis-server \
+  need_debian /usr/sbin/slapd slapd ldapsearch ldap-utils redis-server redis-server redis-sentinel redis-sentinel \
     '/usr/lib/postgresql/*/bin/initdb' postgresql chromium chromium chromedriver chromium-driver \
     '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' fonts-noto-cjk
-  node_stamp=tests/interop/node_modules/.done-$(sha256sum tests/interop/package-lock.json | cut -c1-16)
-  if [ ! -e "$node_stamp" ]; then
-    PATH="$PWD/.venv/bin:$PATH" .venv/bin/npm --prefix tests/interop ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  for folder in tests/interop tests/bench; do
+    node_stamp=$folder/node_modules/.done-$(sha256sum "$folder/package-lock.json" | cut -c1-16)
+    [ -e "$node_stamp" ] && continue
+    PATH="$PWD/.venv/bin:$PATH" .venv/bin/npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error
     touch "$node_stamp"
-  fi
+  done
 fi

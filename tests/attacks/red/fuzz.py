@@ -25,7 +25,13 @@ WRITE = (
     *("/oauth/authorize", "/oauth/logout", "/oauth/consent/{login}", "/account/sessions/{odd}/end"),
     *("/issuer/token", "/issuer/token", "/issuer/nonce", "/wallet/read-qr"),
 )
-WRITE_JSON = ("/issuer/credential", "/wallet/verify", "/api/v1/mobile-ids")
+WRITE_JSON = (
+    "/issuer/credential",
+    "/wallet/verify",
+    "/wallet/verify-card",
+    "/wallet/verify-status",
+    "/api/v1/mobile-ids",
+)
 OTHER_METHODS = ("HEAD", "OPTIONS", "PUT", "TRACE", "FOO", "GET", "POST")
 MARKUP = "<script>alert(1)</script>"
 ODD = (
