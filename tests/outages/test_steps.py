@@ -38,8 +38,10 @@ SELECTED = {
     "sql": (RESPONSE, FINISH, TOKEN),
     "esaram": (RESPONSE, FINISH, USERINFO),
 }
-SLOW_FAULTS = (Fault.HALF_OPEN, Fault.SLOW, Fault.RESET, Fault.DRIP)
-CELLS = [(system, Fault.STOPPED, step) for system in NEEDED for step in STEPS] + [
+SLOW_FAULTS = (Fault.HALF_OPEN, Fault.RESET, Fault.DRIP)
+CELLS = [(system, Fault.STOPPED, step) for system in NEEDED for step in STEPS]
+CELLS += [(system, Fault.SLOW, RESPONSE) for system in NEEDED]  # much like half-open
+CELLS += [
     (system, fault, step)
     for system, steps in SELECTED.items()
     for fault in SLOW_FAULTS
