@@ -72,7 +72,7 @@ class Stores(Table):
     sql_password_file: Path | None = Field(None, description="one line, the server alone may read")
     redis_url: str = Field(
         "embedded",
-        description="redis://, rediss://, unix:// or 'embedded' (a child server on a socket)",
+        description="redis://, rediss://, unix://, redis+sentinel://host:port,host:port/service/db, or 'embedded'",
         examples=["rediss://redis.example.go.kr:6379/0"],
     )
     redis_password_file: Path | None = Field(None, description="the same for Redis")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from idp import randomness
 from idp.contracts import Attempt, Short
@@ -125,7 +125,10 @@ class Logins:
         text = self._short.get(f"login:{login_id}") if len(login_id) <= 64 else None
         if text is None:
             raise LoginNotFound(login_id)
-        return Stored(_ADAPTER.validate_json(text), text)
+        try:
+            return Stored(_ADAPTER.validate_json(text), text)
+        except ValidationError as error:  # written by another version of ours: begin anew
+            raise LoginNotFound("a state of another form") from error
 
     def _must_live(self, state: LoginState) -> None:
         if self._now() >= state.ticket.expires_at and not isinstance(state, Finished | Failed):

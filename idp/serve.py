@@ -7,6 +7,7 @@ Another WSGI server can do the same: `gunicorn "idp.serve:wsgi('/etc/gongmu.toml
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,10 +17,12 @@ import structlog
 
 from idp import embedded, logs
 from idp.conf import Server, Settings
-from idp.errors import ConfError, GongmuError, Problem
+from idp.errors import ConfError, GongmuError, OutsideError, Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+STORE_PAUSE_S = 1.0  # between two tries of a worker that found a store away
 
 
 def serve(path: Path) -> None:
@@ -105,11 +108,18 @@ def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIAppli
     embedded.die_with_parent()
     if os.getppid() != parent:  # it went before we could ask to be told
         raise SystemExit(1)
-    try:
-        return load()
-    except GongmuError as error:
-        structlog.get_logger("gongmu.serve").error("not_started", detail=error.detail)
-        raise SystemExit(1) from None
+    log = structlog.get_logger("gongmu.serve")
+    while True:
+        try:
+            return load()
+        except (
+            OutsideError
+        ) as error:  # a store that is away comes back: a worker that left would not
+            log.warning("waiting", system=error.system)
+            time.sleep(STORE_PAUSE_S)
+        except GongmuError as error:
+            log.error("not_started", detail=error.detail)  # noqa: TRY400 - words for an operator, no trace
+            raise SystemExit(1) from None
 
 
 def check_address(server: Server) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from idp import browser
+from idp import browser, metrics
 from idp.errors import AccessDenied, OutsideError, RequestError
 from idp.events import Reason
 from idp.login import AuthorizationRequest, Failed, Finished, Started, digest
@@ -89,6 +89,7 @@ def _silently(
         code = "access_denied" if denied else "login_required"
         raise refused(code, "the person may not enter", error.reason) from error
     except OutsideError as error:
+        metrics.OUTSIDE.labels(error.system).inc()
         raise refused("temporarily_unavailable", "try again later", error.reason) from error
 
 

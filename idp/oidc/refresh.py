@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from idp import browser, randomness
 from idp.errors import AccessDenied, RequestError
@@ -116,8 +116,12 @@ def _narrowed(presented: _Presented, given: Parameters) -> _Presented:
 
 def _rotate_or_repeat(presented: _Presented, text: str) -> dict[str, Any] | None:
     """The new answer, or the same one again; None when another request was quicker."""
-    family, lifetimes = _ADAPTER.validate_json(text), services().settings.lifetimes
+    lifetimes = services().settings.lifetimes
     party, grant = presented.sitting.party, presented.sitting.grant
+    try:
+        family = _ADAPTER.validate_json(text)
+    except ValidationError as error:  # written by another version of ours
+        raise invalid_grant(Reason.GRANT_UNKNOWN, party) from error
     age_s = (services().now() - family.rotated_at).total_seconds()
     presented_digest = digest(presented.value)
     if hmac.compare_digest(presented_digest, family.current):

@@ -6,8 +6,9 @@ import pytest
 
 from idp import frames, login, logins
 from idp.contracts import Identifier, Proof
-from idp.errors import ProofRejected
+from idp.errors import LoginNotFound, ProofRejected
 from idp.events import Reason
+from tests.fakes.short import MemoryShort
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -116,3 +117,12 @@ def test_every_state_survives_storage() -> None:
         login.fail(bound, Reason.DISOWNED),
     ):
         assert logins._ADAPTER.validate_json(logins._dump(state)) == state
+
+
+def test_a_state_of_another_form_is_no_login() -> None:
+    """F-13: what another version of ours wrote is begun anew, not a fault."""
+    short = MemoryShort(lambda: NOW)
+    kept = logins.Logins(short, lambda: NOW, 120)
+    short.put("login:a", '{"step": "of another version"}', 60)
+    with pytest.raises(LoginNotFound):
+        kept.load_for("a", "browser")
