@@ -1,16 +1,29 @@
 """Few fixtures, all explicit: real servers and running providers, one of each per test run."""
 
 import itertools
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.provider import Provider, start_demo
 from tests.servers import new_database, postgres_server, redis_server
 from tests.servers_slapd import Authority, Slapd, slapd
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def logs_of_its_own() -> Iterator[None]:
+    """What a test sets up for logs (a command run in this process) ends with the test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
