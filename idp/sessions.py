@@ -112,52 +112,22 @@ class Sessions:
         """
         now = self._now()
         cookie = randomness.token(32)
-        ticket = login.ticket
+        expires_at = now + timedelta(seconds=self._lifetimes.session_total_s)
         with transaction(self._engine) as connection:
             # Asked here once more: what was suspended or reported since the proof opens nothing.
             if login.proof.credential:
                 must_be_live(connection, login.proof.credential)
             gate(connection, login.person.subject, login.proof.at)
+            values = _row_of(login, acr, amr)
+            times = {"seen_at": now, "expires_at": expires_at}
             connection.execute(
                 insert(sessions).values(
-                    id=session_id,
-                    cookie_hash=digest(cookie),
-                    subject=login.person.subject,
-                    source=login.person.source,
-                    personnel_number=login.person.personnel_number,
-                    journey=ticket.journey,
-                    method=login.wire.method,
-                    means=list(login.means),
-                    acr=acr,
-                    amr=list(amr),
-                    mobile_id=login.proof.credential,
-                    device=ticket.device,
-                    address=ticket.address,
-                    authenticated_at=login.proof.at,
-                    seen_at=now,
-                    expires_at=now + timedelta(seconds=self._lifetimes.session_total_s),
+                    id=session_id, cookie_hash=digest(cookie), **values, **times
                 )
             )
             if former is not None and former.subject != login.person.subject:
                 end_session(connection, self._journal, former.id, Reason.REPLACED, now)
-            self._journal.record(
-                connection,
-                Event(
-                    Kind.SESSION_STARTED,
-                    journey=ticket.journey,
-                    subject=login.person.subject,
-                    relying_party=ticket.relying_party,
-                    method=login.wire.method,
-                    acr=acr,
-                    amr=amr,
-                    session=session_id,
-                    mobile_id=login.proof.credential,
-                    address=ticket.address,
-                    network=ticket.network,
-                    device=ticket.device,
-                    data={"means": " ".join(login.means)},
-                ),
-            )
+            self._journal.record(connection, _started(login, session_id, acr, amr))
         return cookie
 
     def find(self, cookie: str) -> Session | None:
@@ -247,6 +217,45 @@ class Sessions:
         idle_since = now - timedelta(seconds=self._lifetimes.session_idle_s)
         rows = direct(self._engine).rows(statement, key=key, now=now, idle_since=idle_since)
         return [_session(row) for row in rows]
+
+
+def _row_of(login: Bound, acr: str, amr: tuple[str, ...]) -> dict[str, Any]:
+    """What a session keeps of its login."""
+    ticket = login.ticket
+    return {
+        "subject": login.person.subject,
+        "source": login.person.source,
+        "personnel_number": login.person.personnel_number,
+        "journey": ticket.journey,
+        "method": login.wire.method,
+        "means": list(login.means),
+        "acr": acr,
+        "amr": list(amr),
+        "mobile_id": login.proof.credential,
+        "device": ticket.device,
+        "address": ticket.address,
+        "authenticated_at": login.proof.at,
+    }
+
+
+def _started(login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> Event:
+    """The event of a session, which commits with it (D-6)."""
+    ticket = login.ticket
+    return Event(
+        Kind.SESSION_STARTED,
+        journey=ticket.journey,
+        subject=login.person.subject,
+        relying_party=ticket.relying_party,
+        method=login.wire.method,
+        acr=acr,
+        amr=amr,
+        session=session_id,
+        mobile_id=login.proof.credential,
+        address=ticket.address,
+        network=ticket.network,
+        device=ticket.device,
+        data={"means": " ".join(login.means)},
+    )
 
 
 def end_session(
