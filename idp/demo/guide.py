@@ -80,10 +80,11 @@ def as_text(place: Place, seeded: Seeded, *, kept: bool) -> str:
         "     and press the button. A QR appears. Copy the address of the button beside it that opens",
         f"     the mobile ID app, paste it into the private window's {place.issuer}/wallet",
         "     within ten seconds (the QR changes all the time), and approve.",
-        "  3. The phone shows six digits: type them at the desk. You are in the mailbox.",
+        "  3. The phone shows six digits: type them at the desk, agree, and you are in the mailbox.",
         "",
-        "  A mobile ID for somebody else:",
-        f"     {sys.argv[0]} --config {place.conf_file} mobile-id offer NUMBER",
+        "  The command knows this demo after:",
+        f'     export PATH="{Path(sys.argv[0]).resolve().parent}:$PATH" GONGMU_CONFIG={place.conf_file}',
+        "     A mobile ID for somebody else: gongmu mobile-id offer E1000002",
         "  Also there:",
         *(
             f"     {party['url']}"

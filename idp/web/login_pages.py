@@ -115,8 +115,8 @@ def return_code(login_id: str) -> Response:
     browser.check_csrf(_purpose(login_id))
     stored = services().logins.load_for(login_id, browser.browser_hash())
     state = stored.state
-    if not isinstance(state, Proved):
-        raise WrongStep(f"return code in {state.step}")
+    if not isinstance(state, Proved):  # disowned, finished in another tab: its page says so
+        return browser.see_other(f"/login/{login_id}")
     typed = "".join(request.form.get("return_code", "").split())
     after = try_return_code(state, typed)
     stored = services().logins.change(stored, after)

@@ -41,7 +41,8 @@ def return_address(handle: str) -> Response:
     given = request.args.get("response_code", "")
     if not hmac.compare_digest(response_code(wire).encode(), given.encode()):
         raise _burned(stored)
-    g.ui_locales = state.ticket.request.ui_locales
+    if hmac.compare_digest(state.ticket.browser_hash, browser.browser_hash()):
+        g.ui_locales = state.ticket.request.ui_locales  # those of the desk are not the phone's
     if isinstance(state, Failed):
         return _done("failed", state.reason)
     if isinstance(state, Proved):

@@ -47,6 +47,7 @@ _CLAIMS = {
     "name": N_("Name"),
     "preferred_username": N_("Sign-in name"),
     "email": N_("Mail address"),
+    "email_verified": N_("Whether the mail address is confirmed"),
     "agency": N_("Agency"),
     "department": N_("Department"),
     "rank": N_("Rank"),

@@ -1,7 +1,7 @@
 "use strict";
-// The return code on the phone: says when the sign-in at the other screen is done or over.
+// The return code, on the phone and at the desk: says when the sign-in is done or over.
 (() => {
-  const address = document.getElementById("return").dataset.progressUrl;
+  const { progressUrl: address, nextUrl: next } = document.getElementById("return").dataset;
   const EVERY_MS = 2000;
   const PATIENCE = 120; // as long as a login lives, with some to spare
   let asked = 0;
@@ -19,7 +19,8 @@
     if (step === "proved" || document.hidden) {
       if (asked < PATIENCE) setTimeout(ask, EVERY_MS);
     } else {
-      location.reload();
+      if (next) location.replace(next);
+      else location.reload();
     }
   }
 
