@@ -1,5 +1,6 @@
 """One stack for all outages of this package: its stores are its own."""
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,8 @@ from tests.outages.stack import Stack, stack
 from tests.servers import new_database, redis_server
 from tests.servers_slapd import Authority, Slapd, slapd
 from tests.stack import demo_entries
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="package")
@@ -21,7 +24,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 def shared(
     postgres_url: str, directory: Slapd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    database = new_database(postgres_url, "outages")
+    database = new_database(postgres_url, f"outages_{next(_numbers)}")
     folder = tmp_path_factory.mktemp("outages")
     with redis_server() as redis_url, stack(folder, redis_url, database, directory) as running:
         yield running

@@ -76,7 +76,7 @@ class Stack:
     def is_sound(self) -> None:
         assert_sound(self.engine, self.tokens)
 
-    def until(self, ready: Callable[[], object], within_s: float = 10.0) -> None:
+    def until(self, ready: Callable[[], object], within_s: float = 30.0) -> None:
         """Returns once `ready` is true."""
         end = time.monotonic() + within_s
         while not ready():
