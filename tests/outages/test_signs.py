@@ -34,14 +34,16 @@ def test_readyz_names_what_does_not_answer(whole: Stack, system: str) -> None:
 @pytest.mark.parametrize("system", ["redis", "sql", "esaram"])
 def test_metrics_and_log_tell_each_failure(whole: Stack, system: str) -> None:
     before = failures(whole, system)
-    length = len(whole.log())
-    with whole.journey() as journey:
-        journey.until(RESPONSE)
-        with whole.broken(system, Fault.RESET):
-            whole.is_clean(journey.step(RESPONSE))
-        line = next(line for line in whole.log()[length:].splitlines() if '"refused"' in line)
-    assert f'"detail": "{system}: ' in line
-    assert "password" not in line.lower()
+    for _ in range(2):  # the first may only make the counts of the two workers equal
+        length = len(whole.log())
+        with whole.journey() as journey:
+            journey.until(RESPONSE)
+            with whole.broken(system, Fault.RESET):
+                whole.is_clean(journey.step(RESPONSE))
+            line = next(line for line in whole.log()[length:].splitlines() if '"refused"' in line)
+        assert f'"detail": "{system}: ' in line
+        assert "password" not in line.lower()
+        whole.works_again()
     whole.until(lambda: failures(whole, system) != before)
 
 
