@@ -251,7 +251,12 @@ def test_no_page_asks_anyone_else_for_anything(
     faults: list[str] = []
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on(
+        "console",
+        lambda said: (
+            faults.append(f"{said.text} {said.location}") if said.type == "error" else None
+        ),
+    )
     press_sign_in(page, demo, "mail")
     page.wait_for_timeout(3000)
     page.goto(demo.wallet_url)

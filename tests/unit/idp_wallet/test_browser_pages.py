@@ -88,6 +88,7 @@ def test_show_the_card_and_go_on_in_the_same_browser(page, world):
 def test_decline_is_as_large_as_accept_and_sends_nothing(page, world):
     receive(page, world)
     open_request(page, world)
+    expect(page.get_by_test_id("present-accept")).to_be_visible()
     accept = page.get_by_test_id("present-accept").bounding_box()
     decline = page.get_by_test_id("present-decline").bounding_box()
     assert (accept["width"], accept["height"]) == (decline["width"], decline["height"])
