@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from idp.events import Event
+from idp.events import Event, Reason
 
 JsonObject = Mapping[str, Any]
 T_co = TypeVar("T_co", covariant=True)
@@ -150,6 +150,7 @@ class Proof:
     ]  # "hardware_bound", "user_verified" ...; the core adds "qr", "same_device"
     at: datetime
     credential: str = ""  # our mobile-ID id where we issued it (through Kit.own_status), else ""
+    passkey: str = ""  # our id of the passkey that made it, else ""
 
 
 class LoginMethod(Protocol):
@@ -174,6 +175,83 @@ class WalletMethod(LoginMethod, Protocol):
 
     def request_object(self, attempt: Attempt, state: JsonObject, wallet: JsonObject) -> str:
         """The signed request object; `wallet` holds untrusted wallet_nonce, wallet_metadata."""
+        ...
+
+
+# --- methods whose credentials are registered with us -------------------------------------------
+
+
+class PasskeyState(StrEnum):
+    """The life of a passkey. LIVE <-> SUSPENDED -> REMOVED; REMOVED never revives."""
+
+    LIVE = "live"
+    SUSPENDED = "suspended"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A registered public-key credential, as the core keeps it."""
+
+    id: str  # ours: pages and events name it
+    credential_id: bytes  # the authenticator's, at most 1023 bytes
+    user_handle: bytes  # random, one per person; says nothing
+    identifier: Identifier  # the owner
+    name: str  # as the owner calls it
+    data: JsonObject  # the method's own: public key, counter, backup flags, model ...
+    version: int  # of `data`
+    mobile_id: str  # the mobile ID of the phone it lives on; "" when it is tied to none
+    state: PasskeyState
+    created_at: datetime
+    used_at: datetime | None
+
+
+class Passkeys(Protocol):
+    """What a method may do with passkeys when it verifies one (SQL). OutsideError when it is away."""
+
+    def find(self, credential_id: bytes) -> Passkey | None:
+        """In whatever state; None when nobody has it."""
+        ...
+
+    def advance(self, passkey: Passkey, data: JsonObject) -> bool:
+        """Compare and set: new `data` and a use, if it is still LIVE at `passkey.version`."""
+        ...
+
+    def suspend(self, passkey: Passkey, reason: Reason) -> None:
+        """Out of use until its owner or an operator looks at it; with its event, which tells the owner."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """For whom a passkey is made."""
+
+    user_handle: bytes
+    name: str  # as the person's passkey manager shows it
+    credential_ids: tuple[bytes, ...]  # that the person has: not to be made twice on one device
+
+
+@dataclass(frozen=True, slots=True)
+class NewPasskey:
+    """What an enrolment gave; verified, and to be kept if nobody has the id."""
+
+    credential_id: bytes
+    data: JsonObject
+    on_this_device: bool  # a platform authenticator: it may be tied to the phone's mobile ID
+
+
+@runtime_checkable
+class BrowserMethod(LoginMethod, Protocol):
+    """A method whose answer comes from the browser that began (WebAuthn); its credentials are ours."""
+
+    def begin_enrolment(self, attempt: Attempt, owner: Owner) -> Step:
+        """The creation options for the page, and the state for the answer."""
+        ...
+
+    def complete_enrolment(
+        self, attempt: Attempt, state: JsonObject, answer: JsonObject
+    ) -> NewPasskey:
+        """Verify a registration (WebAuthn L3 §7.1). ProofRejected with the check that failed."""
         ...
 
 

@@ -45,6 +45,12 @@ class AuthorizationRequest:
     login_hint: str = ""
     ui_locales: tuple[str, ...] = ()
     hint_sub: str = ""  # the `sub` that a genuine id_token_hint named
+    claims: str = ""  # the claims parameter, checked, as canonical JSON (OIDC Core §5.5)
+    resource: tuple[str, ...] = ()  # resource indicators (RFC 8707), each registered for the party
+    dpop_jkt: str = ""  # the key the code is bound to (RFC 9449 §10)
+    pushed: str = (
+        ""  # the request_uri it was pushed under, used up when the code is made (RFC 9126)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,32 @@ class RelyingParty:
     pkce_required: bool = True
     claims: dict[str, Any] = field(default_factory=dict)  # claims mapping (idp/claims.py)
     claims_in_id_token: bool = False  # for programs that never ask userinfo
+    profile: Literal["oidc", "fapi2", "public"] = (
+        "oidc"  # mandates that hold on every route in (D-2)
+    )
+    jwks_uri: str = ""  # instead of jwks
+    sector_identifier_uri: str = ""
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)
+    origins: tuple[str, ...] = ()  # of its browser apps: CORS for these alone
+    frontchannel_logout_uri: str = ""
+    dpop_bound_access_tokens: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False
+    tls_client_auth_subject_dn: str = ""  # RFC 4514, as registered (RFC 8705 §2.1.2)
+    tls_client_auth_san_dns: str = ""
+    access_token_format: Literal["jwt", "opaque"] = "jwt"  # noqa: S105 - no secret
+    authorization_signed_response_alg: str = ""
+    id_token_encrypted_response_alg: str = ""
+    id_token_encrypted_response_enc: str = ""
+    userinfo_signed_response_alg: str = ""
+    userinfo_encrypted_response_alg: str = ""
+    userinfo_encrypted_response_enc: str = ""
+    introspection_signed_response_alg: str = ""
+    default_max_age: int | None = None  # seconds
+    software_id: str = ""
+    software_version: str = ""
+    contacts: tuple[str, ...] = ()
     disabled: bool = False
 
 

@@ -52,6 +52,9 @@ class Grant:
     scope: tuple[str, ...]
     created_at: datetime
     expires_at: datetime
+    claims: str = ""  # the claims parameter as canonical JSON
+    resource: tuple[str, ...] = ()
+    binding: str = ""  # "jkt:<thumbprint>" or "x5t:<thumbprint>": the key its refresh tokens need
 
 
 _CUT_OFF = exists().where(
@@ -156,7 +159,16 @@ class Sessions:
         with transaction(self._engine) as connection:
             return end_session(connection, self._journal, session_id, reason, self._now(), actor)
 
-    def add_grant(self, session: Session, client_id: str, scope: tuple[str, ...]) -> Grant:
+    def add_grant(
+        self,
+        session: Session,
+        client_id: str,
+        scope: tuple[str, ...],
+        *,
+        claims: str = "",
+        resource: tuple[str, ...] = (),
+        binding: str = "",
+    ) -> Grant:
         """An authorization of a relying party; its event is written with it."""
         now = self._now()
         grant = Grant(
@@ -167,6 +179,9 @@ class Sessions:
             scope=scope,
             created_at=now,
             expires_at=now + timedelta(seconds=self._lifetimes.refresh_total_s),
+            claims=claims,
+            resource=resource,
+            binding=binding,
         )
         row = {
             "id": grant.id,
@@ -174,6 +189,9 @@ class Sessions:
             "subject": grant.subject,
             "client_id": client_id,
             "scope": " ".join(scope),
+            "claims": claims,
+            "resource": " ".join(resource),
+            "binding": binding,
             "created_at": now,
             "expires_at": grant.expires_at,
             "ended_at": None,
@@ -305,13 +323,9 @@ def _session(cells: Sequence[Any]) -> Session:
 
 
 def _grant(cells: Sequence[Any]) -> Grant:
-    grant_id, session, subject, client_id, scope, created_at, expires_at = cells
-    return Grant(
-        grant_id,
-        session,
-        subject,
-        client_id,
-        tuple(scope.split()),
-        utc(created_at) or created_at,
-        utc(expires_at) or expires_at,
-    )
+    values = dict(zip(Grant.__slots__, cells, strict=True))
+    for name in ("scope", "resource"):
+        values[name] = tuple(values[name].split())
+    for name in ("created_at", "expires_at"):
+        values[name] = utc(values[name])
+    return Grant(**values)

@@ -47,6 +47,19 @@ relying_parties = Table(
     Column("secret_mac", String(64), nullable=False, server_default=""),
     Column("created_at", TIME, nullable=False),
     Column("disabled_at", TIME),
+    Column("registration_mac", String(64), nullable=False, server_default=""),  # RFC 7592
+)
+
+initial_access_tokens = Table(  # who may register a relying party by itself (RFC 7591 §3)
+    "initial_access_tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("mac", String(64), nullable=False, unique=True),
+    Column("note", String(120), nullable=False, server_default=""),
+    Column("uses_left", Integer, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("expires_at", TIME, nullable=False),
+    Column("created_by", String(64), nullable=False),
 )
 
 consents = Table(
@@ -56,6 +69,7 @@ consents = Table(
     Column("client_id", String(64), primary_key=True),
     Column("scope", Text, nullable=False),
     Column("given_at", TIME, nullable=False),
+    Column("claims", Text, nullable=False, server_default=""),  # names asked for one by one
 )
 
 sessions = Table(
@@ -79,8 +93,10 @@ sessions = Table(
     Column("expires_at", TIME, nullable=False),
     Column("ended_at", TIME),
     Column("end_reason", String(32), nullable=False, server_default=""),
+    Column("passkey", String(32), nullable=False, server_default=""),
     Index(None, "subject"),
     Index(None, "mobile_id"),
+    Index(None, "passkey"),
     Index(
         "ix_sessions_open",
         "expires_at",
@@ -101,8 +117,34 @@ grants = Table(  # one authorization of a relying party within a session; a refr
     Column("expires_at", TIME, nullable=False),
     Column("ended_at", TIME),
     Column("end_reason", String(32), nullable=False, server_default=""),
+    Column("claims", Text, nullable=False, server_default=""),  # claims parameter, canonical JSON
+    Column("resource", Text, nullable=False, server_default=""),  # RFC 8707, separated by spaces
+    Column("binding", String(64), nullable=False, server_default=""),  # jkt:... or x5t:...
     Index(None, "session"),
     Index(None, "subject"),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String(32), primary_key=True),  # ours, random: pages, events
+    Column("credential_id", LargeBinary, nullable=False, unique=True),  # the authenticator's
+    Column("subject", String(32), ForeignKey("subjects.id"), nullable=False),
+    Column("source", String(64), nullable=False),  # directory source of the owner
+    Column("personnel_number", String(64), nullable=False),
+    Column("issuer", String(255), nullable=False),  # with the number: who the owner is
+    Column("user_handle", LargeBinary, nullable=False),  # random, one per person
+    Column("name", String(80), nullable=False),  # as the owner calls it
+    Column("data", JSON, nullable=False),  # the method's own; compared and set as a whole
+    Column("version", Integer, nullable=False, server_default="0"),  # of data
+    Column("mobile_id", String(32), nullable=False, server_default=""),  # of the same phone, or ""
+    Column("state", String(16), nullable=False),  # live, suspended, removed
+    Column("state_reason", String(32), nullable=False, server_default=""),
+    Column("created_at", TIME, nullable=False),
+    Column("used_at", TIME),
+    Column("changed_at", TIME, nullable=False),
+    Index(None, "subject"),
+    Index(None, "mobile_id"),
 )
 
 cut_offs = Table(
