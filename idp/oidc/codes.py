@@ -31,6 +31,9 @@ class Code:
     scope: tuple[str, ...]
     session: str
     expires_at: datetime
+    claims: str = ""  # the claims parameter as canonical JSON (OIDC Core §5.5); "" when none
+    resource: tuple[str, ...] = ()  # where its tokens may be used (RFC 8707)
+    dpop_jkt: str = ""  # the key that must redeem it (RFC 9449 §10); "" when any may
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,13 @@ ADAPTER: TypeAdapter[Code] = TypeAdapter(Code)
 def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Response:
     """Grant, event and code; the answer that carries it. OutsideError when a store is away."""
     parts = services()
-    grant = parts.sessions.add_grant(session, request.client_id, request.scope)
+    grant = parts.sessions.add_grant(
+        session,
+        request.client_id,
+        request.scope,
+        claims=request.claims,
+        resource=request.resource,
+    )
     value = randomness.token(32)
     lifetime_s = parts.settings.lifetimes.code_s
     code = Code(
@@ -59,6 +68,9 @@ def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Resp
         scope=request.scope,
         session=session.id,
         expires_at=parts.now() + timedelta(seconds=lifetime_s),
+        claims=request.claims,
+        resource=request.resource,
+        dpop_jkt=request.dpop_jkt,
     )
     parts.short.put(f"code:{digest(value)}", ADAPTER.dump_json(code).decode(), lifetime_s)
     if (parts.now() - session.seen_at).total_seconds() >= _TOUCH_S:
