@@ -25,6 +25,7 @@ class Sitting:
     official: Official
     grant: str
     scope: tuple[str, ...]
+    binding: str = ""  # the access token's key: "jkt:<thumbprint>", "x5t:<thumbprint>" or none
 
 
 def access_token(sitting: Sitting) -> str:
