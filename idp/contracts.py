@@ -198,7 +198,9 @@ class Passkey:
     user_handle: bytes  # random, one per person; says nothing
     identifier: Identifier  # the owner
     name: str  # as the owner calls it
-    data: JsonObject  # the method's own: public key, counter, backup flags, model ...
+    # The method's own: public key, counter ... Pages show two of it: `model` (a text, "" when it is
+    # not known) and `synced` (whether copies of the key exist).
+    data: JsonObject
     version: int  # of `data`
     mobile_id: str  # the mobile ID of the phone it lives on; "" when it is tied to none
     state: PasskeyState
@@ -242,7 +244,18 @@ class NewPasskey:
 
 @runtime_checkable
 class BrowserMethod(LoginMethod, Protocol):
-    """A method whose answer comes from the browser that began (WebAuthn); its credentials are ours."""
+    """A method whose answer comes from the browser that began (WebAuthn); its credentials are ours.
+
+    `Step.page` holds `options`: PublicKeyCredentialRequestOptionsJSON or
+    PublicKeyCredentialCreationOptionsJSON (WebAuthn L3 §5.1.8, §5.1.9), without allowCredentials.
+    The answer holds `credential`: the JSON text of PublicKeyCredential.toJSON(). The core lets each
+    Step be answered once, until `Attempt.expires_at`, by the browser that it was made for.
+    """
+
+    @property
+    def rp_id(self) -> str:
+        """The domain that its credentials belong to."""
+        ...
 
     def begin_enrolment(self, attempt: Attempt, owner: Owner) -> Step:
         """The creation options for the page, and the state for the answer."""
@@ -252,6 +265,15 @@ class BrowserMethod(LoginMethod, Protocol):
         self, attempt: Attempt, state: JsonObject, answer: JsonObject
     ) -> NewPasskey:
         """Verify a registration (WebAuthn L3 §7.1). ProofRejected with the check that failed."""
+        ...
+
+
+@runtime_checkable
+class RelatedOrigins(Protocol):
+    """A method whose credentials other hosts of the same agency may use (WebAuthn L3 §5.11)."""
+
+    def related_origins(self) -> tuple[str, ...]:
+        """Their origins, for `/.well-known/webauthn`; none: there is no such document."""
         ...
 
 
@@ -364,6 +386,13 @@ class Kit:
     trust_anchors: Callable[[Use], tuple[bytes, ...]]  # DER of our own root for that use
     fetch: Callable[[str, str], bytes]  # guarded GET (url, accept): 3 s, 1 MiB, no redirects
     own_status: Callable[[str, int], Status | None]  # (status list uri, index); None: not ours
+
+
+@dataclass(frozen=True, slots=True)
+class MethodKit(Kit):
+    """What a method gets beside: the passkeys that people registered."""
+
+    passkeys: Passkeys = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
