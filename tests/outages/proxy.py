@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 CHUNK = 65536
@@ -29,6 +29,7 @@ class Proxy:
         self.target = target
         self.slow_s = 5.0
         self.answers = 0  # how many pieces came back from the server
+        self.on_answer: Callable[[], None] | None = None  # before each of them goes on
         self._fault = Fault.NONE
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -98,6 +99,8 @@ class Proxy:
             while octets := here.recv(CHUNK):
                 if answers:
                     self.answers += 1
+                    if self.on_answer is not None:
+                        self.on_answer()
                     self._answer(there, octets)
                 elif self._fault is not Fault.HALF_OPEN:
                     there.sendall(octets)
