@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from idp import randomness
 from idp.conf import Lifetimes
@@ -73,7 +84,14 @@ _BY_COOKIE = Statement(
     select(*_SESSION).where(sessions.c.cookie_hash == bindparam("key"), *_IN_USE)
 )
 _BY_ID = Statement(select(*_SESSION).where(sessions.c.id == bindparam("key"), *_IN_USE))
-_OF_SUBJECT = Statement(select(*_SESSION).where(sessions.c.subject == bindparam("key"), *_IN_USE))
+_OF_SUBJECT = Statement(
+    select(*_SESSION).where(
+        sessions.c.subject == bindparam("key"), sessions.c.successor == literal_column("''"), *_LIVE
+    )
+)
+_HEIR = Statement(
+    select(sessions.c.id, sessions.c.successor).where(sessions.c.id == bindparam("key"), *_LIVE)
+)
 _GRANT_WITH_SESSION = Statement(
     select(*_GRANT, *_SESSION)
     .join(sessions, sessions.c.id == grants.c.session)
@@ -109,7 +127,9 @@ class Sessions:
     ) -> str:
         """A new session with its event in one transaction; gives the cookie's value.
 
-        The former session of this browser ends with it when it is another person's (A-135).
+        The former session of this browser ends with it when it is another person's (A-135). The
+        same person's has no cookie any more and lives on for its grants alone, as strong as it was,
+        until the new one ends: a step-up signs nobody out and raises no older token.
 
         AccessDenied when the mobile ID is not live any more or a cut-off was written since the proof.
         """
@@ -128,7 +148,9 @@ class Sessions:
                     id=session_id, cookie_hash=digest(cookie), **values, **times
                 )
             )
-            if former is not None and former.subject != login.person.subject:
+            if former is not None and former.subject == login.person.subject:
+                _hand_over(connection, former.id, session_id)
+            elif former is not None:
                 end_session(connection, self._journal, former.id, Reason.REPLACED, now)
             self._journal.record(connection, _started(login, session_id, acr, amr))
         return cookie
@@ -151,8 +173,14 @@ class Sessions:
             )
 
     def of(self, subject: str) -> list[Session]:
-        """The live sessions of a person."""
-        return self._sessions(_OF_SUBJECT, subject)
+        """Where a person is signed in: one for each browser, idle ones too, for their grants live on."""
+        rows = direct(self._engine).rows(_OF_SUBJECT, key=subject, now=self._now())
+        return [_session(row) for row in rows]
+
+    def heir(self, session_id: str) -> str:
+        """The session that stands for this one in its browser: itself, or its successor; "" when over."""
+        rows = direct(self._engine).rows(_HEIR, key=session_id, now=self._now())
+        return str(rows[0][1] or rows[0][0]) if rows else ""
 
     def end(self, session_id: str, reason: Reason, actor: str = "") -> bool:
         """End a session and every grant of it, with its event; false when it had ended before."""
@@ -284,33 +312,49 @@ def end_session(
     now: datetime,
     actor: str = "",
 ) -> bool:
-    """In the caller's transaction: end a session, its grants, and write the event."""
-    row = connection.execute(
+    """In the caller's transaction: end a session and those it took over, their grants; the events."""
+    rows = connection.execute(
         update(sessions)
-        .where(sessions.c.id == session_id, sessions.c.ended_at.is_(None))
+        .where(_with_former(session_id), sessions.c.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
-        .returning(sessions.c.subject, sessions.c.journey)
-    ).one_or_none()
-    if row is None:
+        .returning(sessions.c.id, sessions.c.subject, sessions.c.journey)
+    ).all()
+    if not rows:
         return False
+    ended = [row.id for row in rows]
     connection.execute(
         update(grants)
-        .where(grants.c.session == session_id, grants.c.ended_at.is_(None))
+        .where(grants.c.session.in_(ended), grants.c.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
     )
-    announce_end(connection, [session_id], now)
-    journal.record(
-        connection,
-        Event(
-            Kind.SESSION_ENDED,
-            reason=reason,
-            subject=row.subject,
-            journey=row.journey,
-            session=session_id,
-            actor=actor,
-        ),
-    )
+    announce_end(connection, ended, now)
+    for row in rows:
+        journal.record(
+            connection,
+            Event(
+                Kind.SESSION_ENDED,
+                reason=reason,
+                subject=row.subject,
+                journey=row.journey,
+                session=row.id,
+                actor=actor,
+            ),
+        )
     return True
+
+
+def _hand_over(connection: Connection, former: str, successor: str) -> None:
+    """No cookie opens the former session any more; it and those before it end with the new one."""
+    connection.execute(
+        update(sessions)
+        .where(_with_former(former), sessions.c.ended_at.is_(None))
+        .values(successor=successor, cookie_hash="-" + sessions.c.id)
+    )
+
+
+def _with_former(session_id: str) -> ColumnElement[bool]:
+    taken_over = (sessions.c.successor == session_id) & (sessions.c.successor != "")
+    return or_(sessions.c.id == session_id, taken_over)
 
 
 def _session(cells: Sequence[Any]) -> Session:

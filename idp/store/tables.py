@@ -94,9 +94,17 @@ sessions = Table(
     Column("ended_at", TIME),
     Column("end_reason", String(32), nullable=False, server_default=""),
     Column("passkey", String(32), nullable=False, server_default=""),
+    # The session that took its place in the same browser (step-up): it lives on for its grants alone.
+    Column("successor", String(32), nullable=False, server_default=""),
     Index(None, "subject"),
     Index(None, "mobile_id"),
     Index(None, "passkey"),
+    Index(
+        "ix_sessions_successor",
+        "successor",
+        sqlite_where=text("successor <> ''"),
+        postgresql_where=text("successor <> ''"),
+    ),
     Index(
         "ix_sessions_open",
         "expires_at",
