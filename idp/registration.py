@@ -5,11 +5,11 @@ that nothing stands against it. Strict here lets the routes be simple: they comp
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from idp.conf import ACR_ORDER, LOOPBACK_HOSTS
+from idp.addresses import address_fault, host_of, is_host
+from idp.conf import ACR_ORDER
 from idp.jws import NotGenuine, public_key, text_of
 
 Fault = tuple[str, str, str]
@@ -18,14 +18,8 @@ RESPONSE_MODES = ("query", "fragment", "form_post")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
-# A value that we add to the address must not be there already, or two readers may differ (A-005).
-RESPONSE_PARAMETERS = frozenset(
-    {"code", "state", "iss", "error", "error_description", "error_uri", "response", "session_state"}
-)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)  # shorter than any `sub`
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}", re.ASCII)  # RFC 6749 §3.3
-_ADDRESS = re.compile(r"[\x21-\x7e]{1,512}", re.ASCII)
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -70,58 +64,6 @@ def _addresses(settings: Mapping[str, Any], *, loopback: bool) -> Iterator[Fault
                 yield key, address[:200], fault
 
 
-def address_fault(address: str, *, loopback: bool) -> str:
-    """Why this address may not be registered; "" when it may (RFC 9700 §2.1, RFC 6749 §3.1.2)."""
-    if not _ADDRESS.fullmatch(address):
-        return "printable ASCII, at most 512 characters"
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        return "a valid address"
-    checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("without '*', '\\', quotes or '<>'", lambda: not set('*\\"<>{}|^`') & set(address)),
-        ("without a fragment", lambda: "#" not in address),
-        ("a host without user information", lambda: "@" not in parts.netloc),
-        ("a host in lower-case ASCII", lambda: _is_host(parts.netloc, parts.hostname)),
-        ("a port from 1 to 65535", lambda: port != 0 and not parts.netloc.endswith(":")),
-        ("https, or http on a loopback host in a demo", lambda: _scheme_is_fine(parts, loopback)),
-        ("without '.' or '..' in the path", lambda: not _has_dots(parts.path)),
-        ("without the parameters of the answer", lambda: not _has_answer(parts.query)),
-    )
-    return next((allowed for allowed, holds in checks if not holds()), "")
-
-
-def _is_host(netloc: str, hostname: str | None) -> bool:
-    if not hostname or netloc != netloc.lower():
-        return False
-    return bool(_HOST.fullmatch(hostname)) or f"[{hostname}]" in LOOPBACK_HOSTS
-
-
-def _scheme_is_fine(parts: Any, loopback: bool) -> bool:  # noqa: FBT001 - handed through
-    if parts.scheme == "https":
-        return True
-    return loopback and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
-
-
-def _has_dots(path: str) -> bool:
-    plain = re.sub("%2e", ".", path, flags=re.IGNORECASE)
-    plain = re.sub("%2f|%5c", "/", plain, flags=re.IGNORECASE)
-    return any(part.split(";")[0] in (".", "..") for part in plain.split("/"))
-
-
-def host_of(address: str) -> str:
-    """The host of an address; "" when it has none (its fault is told elsewhere)."""
-    try:
-        return urlsplit(address).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _has_answer(query: str) -> bool:
-    return any(name in RESPONSE_PARAMETERS for name, _ in parse_qsl(query, keep_blank_values=True))
-
-
 def _closed_lists(settings: Mapping[str, Any]) -> Iterator[Fault]:
     for key, allowed in (
         ("response_modes", RESPONSE_MODES),
@@ -157,7 +99,7 @@ def _grants(settings: Mapping[str, Any]) -> Iterator[Fault]:
 def _subjects(settings: Mapping[str, Any]) -> Iterator[Fault]:
     """Two hosts without a sector would make two subs of one person (OIDC Core §8.1, A-089)."""
     sector = settings["sector"]
-    if sector and not _HOST.fullmatch(sector):
+    if sector and not is_host(sector):
         yield "sector", sector[:200], "a host name in lower case"
     if not sector and len({host_of(uri) for uri in settings["redirect_uris"]}) > 1:
         yield "sector", "none", "a sector, since the redirect URIs have several hosts"

@@ -3,7 +3,7 @@
 import hmac
 from base64 import urlsafe_b64encode
 
-from idp.registration import host_of
+from idp.addresses import host_of
 from idp.relying_parties import RelyingParty
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from idp.conf import Stores
 from idp.errors import ConfError
 from idp.journal import Journal
-from idp.registration import address_fault
+from idp.addresses import address_fault
 from idp.relying_parties import CACHE_ROWS, RelyingParties, RelyingParty
 from idp.store.sql import open_engine, transaction
 from idp.store.tables import metadata, relying_parties
