@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import entry_points
+from ipaddress import ip_network
 from typing import Any
 
 from flask import Flask
@@ -11,14 +12,16 @@ from flask import Flask
 from idp import bodies, browser, fast_path, oidc, problems, randomness
 from idp.admin import api
 from idp.conf import Settings
-from idp.contracts import Kit, SiteKit
+from idp.contracts import Kit, MethodKit, SiteKit
 from idp.cutoff import Cutoff
 from idp.errors import ConfError, Problem
 from idp.expiry import end_expired
 from idp.fetch import Fetcher
 from idp.journal import Journal
+from idp.key_sets import KeySets
 from idp.keys import KeyRing
 from idp.logins import Logins
+from idp.passkeys import PasskeyRegister
 from idp.paths import TEMPLATES
 from idp.people import People
 from idp.relying_parties import RelyingParties
@@ -46,7 +49,8 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
     keys = KeyRing(engine, journal, settings, now)
     keys.ensure()
     short = _open_short(settings, keys.secret("short-lived"))
-    fetcher = Fetcher(settings.issuer)
+    networks = tuple(map(ip_network, settings.outbound.private_networks))
+    fetcher = Fetcher(settings.issuer, networks)
     kit = Kit(
         base_url=settings.issuer,
         now=now,
@@ -60,6 +64,10 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
     people = People(_open_all("idp.directories", settings.directories, kit), engine, now)
     cutoff = Cutoff(engine, journal, people, settings.issuer, now)
     kit = _replace(kit, own_status=cutoff.own_status)
+    passkeys = PasskeyRegister(
+        engine, journal, keys.secret("passkey-handles"), settings.passkeys.per_person, now
+    )
+    method_kit = MethodKit(**_fields(kit), passkeys=passkeys)
     return Services(
         settings=settings,
         now=now,
@@ -70,6 +78,7 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
         people=people,
         cutoff=cutoff,
         sessions=Sessions(engine, journal, settings.lifetimes, now),
+        passkeys=passkeys,
         relying_parties=RelyingParties(
             engine,
             journal,
@@ -78,9 +87,10 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
             loopback=settings.environment == "demo",
             algorithms=settings.keys.algorithms,
         ),
+        key_sets=KeySets(fetcher.get, settings.server.blocking_threads),
         logins=Logins(short, now, settings.lifetimes.login_s),
         kit=kit,
-        methods=_open_named("idp.methods", settings.methods, lambda _name: kit),
+        methods=_open_named("idp.methods", settings.methods, lambda _name: method_kit),
         sites=_open_named(
             "idp.sites", settings.sites, partial(_site_kit, kit, short, cutoff, journal)
         ),
@@ -140,13 +150,16 @@ def _open_short(settings: Settings, secret: bytes) -> RedisShort:
 
 
 def _replace(kit: Kit, **changes: Any) -> Kit:
-    return Kit(**{**{name: getattr(kit, name) for name in Kit.__slots__}, **changes})
+    return Kit(**{**_fields(kit), **changes})
+
+
+def _fields(kit: Kit) -> dict[str, Any]:
+    return {name: getattr(kit, name) for name in Kit.__slots__}
 
 
 def _site_kit(kit: Kit, short: RedisShort, cutoff: Cutoff, journal: Journal, name: str) -> SiteKit:
-    fields = {field: getattr(kit, field) for field in Kit.__slots__}
     return SiteKit(
-        **fields,
+        **_fields(kit),
         short=short.namespace(name),
         mobile_ids=cutoff,
         record=journal.record_alone,

@@ -118,6 +118,21 @@ class Lifetimes(Table):
     )
 
 
+class Outbound(Table):
+    """Where the provider may call for relying parties."""
+
+    private_networks: tuple[Cidr, ...] = Field(
+        (),
+        description="networks beside the public one where keys of relying parties may be fetched, e.g. 10.0.0.0/8",
+    )
+
+
+class Passkeys(Table):
+    """What a person may register."""
+
+    per_person: int = Field(10, ge=1, le=50, description="suspended ones count as well")
+
+
 class AcrRule(Table):
     """One row of the mapping (method, means) -> acr. The strongest row that matches wins."""
 
@@ -169,6 +184,9 @@ DEFAULT_ACR_RULES = (
     AcrRule(method="mobile_id", means=("qr",), acr="urn:gongmu:acr:1"),
     AcrRule(method="mobile_id", means=("qr", "return_code"), acr="urn:gongmu:acr:2"),
     AcrRule(method="mobile_id", means=("same_device",), acr="phr"),
+    AcrRule(method="mobile_id", means=("dc_api",), acr="phr"),
+    AcrRule(method="fido2", means=("user_verified",), acr="phr"),
+    AcrRule(method="fido2", means=("user_verified", "hardware_bound"), acr="phrh"),
 )
 DEFAULT_WALLETS = (
     Wallet(
@@ -202,6 +220,8 @@ class Settings(Table):
     stores: Stores = Stores()
     keys: Keys = Keys()
     lifetimes: Lifetimes = Lifetimes()
+    passkeys: Passkeys = Passkeys()
+    outbound: Outbound = Outbound()
     acr_rules: tuple[AcrRule, ...] = DEFAULT_ACR_RULES
     networks: tuple[Network, ...] = ()
     wallets: tuple[Wallet, ...] = Field(DEFAULT_WALLETS, min_length=1)

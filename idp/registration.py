@@ -20,6 +20,7 @@ AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)  # shorter than any `sub`
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}", re.ASCII)  # RFC 6749 §3.3
+MAX_KEYS = 10
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -106,28 +107,30 @@ def _subjects(settings: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _keys(settings: Mapping[str, Any]) -> Iterator[Fault]:
-    jwks = settings["jwks"]
-    if "private_key_jwt" in settings["token_endpoint_auth_methods"] and not jwks:
-        yield "jwks", "none", "public keys for private_key_jwt"
-    if jwks is None:
-        return
-    keys = jwks.get("keys")
-    if not isinstance(keys, list) or not 1 <= len(keys) <= 10:
-        yield "jwks", "no keys", "a JWK set of 1 to 10 public keys"
-        return
+    jwks, jwks_uri = settings["jwks"], settings["jwks_uri"]
+    if "private_key_jwt" in settings["token_endpoint_auth_methods"] and not (jwks or jwks_uri):
+        yield "jwks", "none", "public keys for private_key_jwt, or their jwks_uri"
+    if jwks is not None and jwks_uri:
+        yield "jwks_uri", "jwks too", "one of jwks and jwks_uri (RFC 7591 section 2)"
+    fault = keys_fault(jwks) if jwks is not None else None
+    if fault is not None:
+        yield ("jwks", *fault)
+
+
+def keys_fault(jwks: Any) -> tuple[str, str] | None:
+    """What is wrong with a JWK set, and what is allowed; None when nothing is. It may be any JSON."""
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_KEYS:
+        return "no keys", f"a JWK set of 1 to {MAX_KEYS} public keys"
     kids = [key.get("kid") for key in keys if isinstance(key, dict)]
     if len(kids) != len(keys) or not all(isinstance(kid, str) and kid for kid in kids):
-        yield "jwks", "a key without kid", "keys with a kid each"
-        return
+        return "a key without kid", "keys with a kid each"
     if len(set(kids)) != len(kids):
-        yield "jwks", "a kid twice", "a kid of its own for each key"
+        return "a kid twice", "a kid of its own for each key"
     for key in keys:
         if not _is_public(key):
-            yield (
-                "jwks",
-                f"key {key['kid'][:64]}",
-                "a public P-256, Ed25519 or RSA key (2048 bits up)",
-            )
+            return f"key {key['kid'][:64]!r}", "a public P-256, Ed25519 or RSA key (2048 bits up)"
+    return None
 
 
 def _is_public(key: Mapping[str, Any]) -> bool:

@@ -12,8 +12,10 @@ from idp.conf import Settings
 from idp.contracts import Kit, LoginMethod, RelyingPartyAdapter, Site
 from idp.cutoff import Cutoff
 from idp.journal import Journal
+from idp.key_sets import KeySets
 from idp.keys import KeyRing
 from idp.logins import Logins
+from idp.passkeys import PasskeyRegister
 from idp.people import People
 from idp.relying_parties import RelyingParties
 from idp.sessions import Sessions
@@ -33,7 +35,9 @@ class Services:
     people: People
     cutoff: Cutoff
     sessions: Sessions
+    passkeys: PasskeyRegister
     relying_parties: RelyingParties
+    key_sets: KeySets
     logins: Logins
     kit: Kit
     methods: Mapping[str, LoginMethod]

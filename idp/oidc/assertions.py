@@ -19,7 +19,7 @@ MAX_JTI = 256
 
 def check(assertion: str, party: RelyingParty) -> None:
     """Does nothing when this is the client's own, fresh and unspent assertion. NotGenuine otherwise."""
-    claims = jws.verify(assertion, party.jwks or {}, RULES)  # 1. signed with a registered key
+    claims = services().key_sets.verify(assertion, party, RULES)  # 1. signed with its key
     if claims.get("iss") != party.client_id or claims.get("sub") != party.client_id:  # 2. itself
         raise jws.NotGenuine("iss and sub must be the client")
     if claims.get("aud") != services().settings.issuer:  # 3. for us, as a string only

@@ -21,6 +21,7 @@ from idp.cutoff import Cutoff
 from idp.errors import AccessDenied, OutsideError
 from idp.events import Reason
 from idp.journal import Journal
+from idp.key_sets import KeySets
 from idp.keys import KeyRing
 from idp.login import (
     AuthorizationRequest,
@@ -293,6 +294,7 @@ def _services(settings: Settings, world: World, short: RedisShort) -> Services:
         relying_parties=RelyingParties(
             engine, journal, keys.secret("client-secrets"), clock, loopback=True
         ),
+        key_sets=KeySets(kit.fetch, 8),
         logins=Logins(short, clock, settings.lifetimes.login_s),
         kit=kit,
         methods={},
