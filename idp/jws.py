@@ -5,6 +5,7 @@ spellings of the same base64url, `crit`, nesting, and any key that the token its
 clock, no store. Claims are checked by the caller, who knows what the token is for.
 """
 
+import hashlib
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -29,6 +30,7 @@ _KEY_TYPES = {
 }
 _SHAPES = {"EC": ("crv", "x", "y"), "RSA": ("n", "e"), "OKP": ("crv", "x")}
 _CURVES = {"EC": "P-256", "OKP": "Ed25519"}
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 class NotGenuine(Exception):
@@ -122,6 +124,18 @@ def public_key(jwk_text: str) -> Key:
         raise NotGenuine("not a key") from error
 
 
+def thumbprint(jwk: Mapping[str, Any]) -> str:
+    """SHA-256 over the required members of a JWK that `public_key` takes (RFC 7638 §3)."""
+    members = {name: jwk[name] for name in ("kty", *_SHAPES[jwk["kty"]])}
+    text = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return encode(hashlib.sha256(text.encode()).digest())
+
+
+def encode(octets: bytes) -> str:
+    """Base64url without padding."""
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
 def _bits(number: str) -> int:
     return int.from_bytes(_decode(number), "big").bit_length()
 
@@ -154,7 +168,7 @@ def _decode(part: str) -> bytes:
     except ValueError as error:
         raise NotGenuine("base64url") from error
     # Another spelling of the same bytes would slip past a list of spent tokens (A-107).
-    if urlsafe_b64encode(octets).rstrip(b"=").decode() != part:
+    if encode(octets) != part:
         raise NotGenuine("base64url is not canonical")
     return octets
 

@@ -49,6 +49,17 @@ if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return n
 """
 
+# KEYS[1] a set; ARGV: what it begins with, seconds. -> 1
+_OPEN = """
+redis.call('SADD', KEYS[1], ARGV[1])
+return redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+# KEYS[1] a set; ARGV: what it begins with, a name. -> 1 new, 0 known, nil no such set of ours
+_ENTER = """
+if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return nil end
+return redis.call('SADD', KEYS[1], ARGV[2])
+"""
+
 
 class _Script:
     """A Lua script and its digest: EVALSHA first, EVAL when the server does not know it yet."""
@@ -59,6 +70,7 @@ class _Script:
 
 
 _TAKE_SCRIPT, _REPLACE_SCRIPT, _COUNT_SCRIPT = _Script(_TAKE), _Script(_REPLACE), _Script(_COUNT)
+_OPEN_SCRIPT, _ENTER_SCRIPT = _Script(_OPEN), _Script(_ENTER)
 
 
 class RedisShort:
@@ -120,6 +132,32 @@ class RedisShort:
             return _run(ask, ("EVALSHA", _COUNT_SCRIPT.digest, 1, name, window_s), _COUNT_SCRIPT)
 
         return int(self._client.exchange(work))
+
+    def open_roll(self, key: str, ttl_s: int) -> None:
+        """A roll of names, still empty: what may be entered once each while the roll is there."""
+        name = self._key(key)
+
+        def work(primary: str, ask: Ask) -> Any:
+            command = ("EVALSHA", _OPEN_SCRIPT.digest, 1, name, self._sealed(primary, name, ""))
+            return _run(ask, (*command, ttl_s), _OPEN_SCRIPT)
+
+        self._client.exchange(work)
+
+    def enter(self, key: str, entry: str) -> bool | None:
+        """True for exactly one caller with this entry; None when there is no such roll.
+
+        There is none any more when its time is over, after a flush and on another primary: whoever
+        made it anew would know nothing of the entries that were lost, so its name is to be random.
+        """
+        name = self._key(key)
+
+        def work(primary: str, ask: Ask) -> Any:
+            begun = self._sealed(primary, name, "")
+            command = ("EVALSHA", _ENTER_SCRIPT.digest, 1, name, begun, entry)
+            return _readable(ask, name, command, _ENTER_SCRIPT)
+
+        answer = self._client.exchange(work)
+        return None if answer is None else bool(answer)
 
     def delete(self, key: str) -> None:
         """Forget."""

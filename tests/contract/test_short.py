@@ -61,6 +61,35 @@ def test_count_counts_within_its_window(store: RedisShort) -> None:
     assert [store.count("rate:a", 10) for _ in range(3)] == [1, 2, 3]
 
 
+def test_a_roll_takes_each_entry_once(store: RedisShort, redis_url: str) -> None:
+    assert store.enter("dpop:n", "a") is None
+    store.open_roll("dpop:n", 50)
+    assert [store.enter("dpop:n", entry) for entry in ("a", "b", "a")] == [True, True, False]
+    assert 0 < int(redis.Redis.from_url(redis_url).ttl("dpop:{n}")) <= 50
+    store.put("dpop:text", "x", 10)
+    assert store.enter("dpop:text", "a") is None
+
+
+def test_a_roll_is_entered_by_one_of_many(store: RedisShort) -> None:
+    store.open_roll("dpop:n", 50)
+    assert _in_parallel(200, lambda: store.enter("dpop:n", "a")).count(True) == 1
+
+
+def test_a_roll_that_was_lost_or_is_not_ours_takes_nothing(
+    store: RedisShort, redis_url: str
+) -> None:
+    client = redis.Redis.from_url(redis_url)
+    store.open_roll("dpop:n", 50)
+    [own] = client.smembers("dpop:{n}")
+    identity = own.partition(b"|")[0]
+    for other in (own.replace(identity, b"0123456789abcdef"), own[:-2] + b"x|", b""):
+        client.delete("dpop:{n}")
+        client.sadd("dpop:{n}", other)
+        assert store.enter("dpop:n", "a") is None
+    client.flushall()
+    assert store.enter("dpop:n", "a") is None
+
+
 def test_namespaces_are_apart(store: RedisShort) -> None:
     site = store.namespace("issuer")
     site.put("nonce:a", "1", 10)

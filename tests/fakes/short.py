@@ -15,6 +15,7 @@ class _Entry:
     value: str
     until_s: float
     spent: bool = False
+    roll: set[str] | None = None
 
 
 class MemoryShort:
@@ -83,6 +84,19 @@ class MemoryShort:
                 self._entries[self._prefix + key] = entry
             entry.value = str(int(entry.value) + 1)
             return int(entry.value)
+
+    def open_roll(self, key: str, ttl_s: int) -> None:
+        with self._open():
+            self._entries[self._prefix + key] = _Entry("", self._time_s() + ttl_s, roll=set())
+
+    def enter(self, key: str, entry: str) -> bool | None:
+        with self._open():
+            found = self._living(key)
+            if found is None or found.roll is None:
+                return None
+            new = entry not in found.roll
+            found.roll.add(entry)
+            return new
 
     def delete(self, key: str) -> None:
         with self._open():
