@@ -45,6 +45,10 @@ class Kind(StrEnum):
     MOBILE_ID_ISSUED = "mobile_id:issue:done"
     MOBILE_ID_REFUSED = "mobile_id:issue:refused"
     MOBILE_ID_STATE = "mobile_id:state:changed"
+    PASSKEY_ADDED = "passkey:enrol:done"
+    PASSKEY_REFUSED = "passkey:enrol:refused"
+    PASSKEY_RENAMED = "passkey:name:changed"
+    PASSKEY_STATE = "passkey:state:changed"  # suspended, live again, removed
     KEY_CHANGED = "key:state:changed"
     RELYING_PARTY_CHANGED = "relying_party:settings:changed"
     API_READ = "api:read:done"
@@ -124,6 +128,15 @@ class Reason(StrEnum):
     STATUS_SUSPENDED = "status_suspended"
     STATUS_LIST = "status_list_invalid"
     STATUS_UNAVAILABLE = "status_unavailable"
+    # passkeys as the core keeps them
+    PASSKEY_TRIES = "passkey_tries"
+    PASSKEY_TIME = "passkey_time"
+    PASSKEY_SUSPENDED = "passkey_suspended"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_LIMIT = "passkey_limit"
+    PASSKEY_TAKEN = "passkey_taken"
+    FRESH_SIGN_IN = "fresh_sign_in"
+    PHONE_CUT_OFF = "phone_cut_off"  # the mobile ID of the phone that carries a passkey was stopped
     # people
     PERSON_UNKNOWN = "person_unknown"
     PERSON_AMBIGUOUS = "person_ambiguous"
@@ -168,6 +181,7 @@ class Event:
     device: str = ""  # short summary of the browser
     key: str = ""  # kid
     data: Mapping[str, str] = field(default_factory=dict)  # few, short, non-personal facts
+    passkey: str = ""  # our id of it
 
     @property
     def outcome(self) -> str:

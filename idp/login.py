@@ -118,6 +118,7 @@ class ProofRecord:
     means: tuple[str, ...]
     at: datetime
     credential: str
+    passkey: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def prove(state: Waiting, proof: Proof, person: Person, answer_digest: str) -> P
         means=tuple(sorted(proof.means)),
         at=proof.at,
         credential=proof.credential,
+        passkey=proof.passkey,
     )
     return Proved(
         ticket=state.ticket,

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from idp import randomness
 from idp.conf import Lifetimes
-from idp.cutoff import gate, must_be_live
+from idp.cutoff import gate, must_be_live, passkey_must_be_live
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.login import Bound, digest
@@ -131,13 +131,17 @@ class Sessions:
         same person's has no cookie any more and lives on for its grants alone, as strong as it was,
         until the new one ends: a step-up signs nobody out and raises no older token.
 
-        AccessDenied when the mobile ID is not live any more or a cut-off was written since the proof.
+        AccessDenied when the mobile ID or the passkey is not live any more, or a cut-off was written
+        since the proof. The session of a passkey on a phone ends with that phone's mobile ID too.
         """
         now = self._now()
         cookie = randomness.token(32)
         expires_at = now + timedelta(seconds=self._lifetimes.session_total_s)
         with transaction(self._engine) as connection:
             # Asked here once more: what was suspended or reported since the proof opens nothing.
+            if login.proof.passkey:
+                phone = passkey_must_be_live(connection, login.proof.passkey)
+                login = replace(login, proof=replace(login.proof, credential=phone))
             if login.proof.credential:
                 must_be_live(connection, login.proof.credential)
             gate(connection, login.person.subject, login.proof.at)
@@ -278,6 +282,7 @@ def _row_of(login: Bound, acr: str, amr: tuple[str, ...]) -> dict[str, Any]:
         "acr": acr,
         "amr": list(amr),
         "mobile_id": login.proof.credential,
+        "passkey": login.proof.passkey,
         "device": ticket.device,
         "address": ticket.address,
         "authenticated_at": login.proof.at,
@@ -300,6 +305,7 @@ def _started(login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> E
         address=ticket.address,
         network=ticket.network,
         device=ticket.device,
+        passkey=login.proof.passkey,
         data={"means": " ".join(login.means)},
     )
 

@@ -6,8 +6,15 @@ changes rows; its events come last, since the journal's lock is the last that an
 The directory is asked before the transaction, never inside it.
 """
 
-from idp.cutoff.account_gate import gate, must_be_live
+from idp.cutoff.account_gate import gate, must_be_live, passkey_must_be_live
 from idp.cutoff.register import Cutoff
-from idp.cutoff.rows import STATUS_LIST_SIZE
+from idp.cutoff.rows import STATUS_LIST_SIZE, end_sessions
 
-__all__ = ["STATUS_LIST_SIZE", "Cutoff", "gate", "must_be_live"]
+__all__ = [
+    "STATUS_LIST_SIZE",
+    "Cutoff",
+    "end_sessions",
+    "gate",
+    "must_be_live",
+    "passkey_must_be_live",
+]

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
-from idp.contracts import MobileIdState
+from idp.contracts import MobileIdState, PasskeyState
 from idp.cutoff.rows import row_of
 from idp.errors import AccessDenied
 from idp.events import Reason
-from idp.store.tables import cut_offs
+from idp.store.tables import cut_offs, passkeys
 
 WHY_NOT_LIVE = {
     MobileIdState.SUSPENDED: Reason.STATUS_SUSPENDED,
@@ -38,3 +38,18 @@ def must_be_live(connection: Connection, mobile_id: str) -> None:
     state = MobileIdState(row.state) if row is not None else MobileIdState.REVOKED
     if state is not MobileIdState.LIVE:
         raise AccessDenied(f"mobile ID is {state}", reason=WHY_NOT_LIVE[state])
+
+
+def passkey_must_be_live(connection: Connection, passkey_id: str) -> str:
+    """The mobile ID that this passkey is tied to ("" for none). AccessDenied unless it is LIVE now.
+
+    Called, and locked, as `must_be_live`: who suspends the phone's mobile ID suspends the passkey in
+    the same transaction, so one question answers for both.
+    """
+    query = select(passkeys.c.state, passkeys.c.mobile_id).where(passkeys.c.id == passkey_id)
+    row = connection.execute(query.with_for_update(read=True)).one_or_none()
+    if row is None or row.state == PasskeyState.REMOVED.value:
+        raise AccessDenied("passkey is gone", reason=Reason.PASSKEY_REMOVED)
+    if row.state != PasskeyState.LIVE.value:
+        raise AccessDenied("passkey is suspended", reason=Reason.PASSKEY_SUSPENDED)
+    return str(row.mobile_id)

@@ -20,6 +20,7 @@ from idp.cutoff.rows import (
     row_of,
     state_changed,
 )
+from idp.cutoff.tied import reinstate_tied, suspend_tied
 from idp.errors import AccessDenied, OutsideError
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
@@ -144,6 +145,7 @@ class Cutoff:
             self.gate(connection, subject, offered.created_at)
             former = self._revoke_former(connection, offered.personnel_number, now)
             events = [state_changed(one, subject, Reason.REPLACED, "revoked") for one in former]
+            events += suspend_tied(connection, former, now)
             events += end_sessions(connection, former, Reason.REPLACED, now)
             status_list, status_index = free_place(connection)
             row = connection.execute(
@@ -184,7 +186,8 @@ class Cutoff:
         """Suspend, reinstate, revoke. The same state again changes nothing and is no event.
 
         AccessDenied for a transition that must not be (revoked -> live). Suspending or revoking
-        ends the sessions and grants that the mobile ID opened, in the same transaction.
+        ends the sessions and grants that the mobile ID opened, and suspends the passkeys on its
+        phone, in the same transaction.
         """
         known = self.get(mobile_id)
         if known is None:
@@ -206,7 +209,10 @@ class Cutoff:
             ).one()
             reason = Reason.BY_PERSON if actor == subject else Reason.BY_OPERATOR
             events = [state_changed(mobile_id, subject, reason, state.value, actor)]
-            if state is not MobileIdState.LIVE:
+            if state is MobileIdState.LIVE:
+                events += reinstate_tied(connection, mobile_id, now, actor)
+            else:
+                events += suspend_tied(connection, [mobile_id], now, actor)
                 events += end_sessions(connection, [mobile_id], reason, now, actor)
             self._record(connection, events)
         return as_mobile_id(row)

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Column, Connection, Row, func, select, update
 
 from idp import randomness
 from idp.contracts import MobileId, MobileIdState
@@ -46,14 +46,19 @@ def free_place(connection: Connection) -> tuple[int, int]:
 
 
 def end_sessions(
-    connection: Connection, opened_by: list[str], reason: Reason, now: datetime, actor: str = ""
+    connection: Connection,
+    opened_by: list[str],
+    reason: Reason,
+    now: datetime,
+    actor: str = "",
+    opener: Column[str] = sessions.c.mobile_id,
 ) -> list[Event]:
-    """End the sessions that these mobile IDs opened, and their grants; gives the events to write."""
+    """End the sessions that these mobile IDs (or passkeys) opened, and their grants; gives the events."""
     if not opened_by:
         return []
     ended = connection.execute(
         update(sessions)
-        .where(sessions.c.mobile_id.in_(opened_by), sessions.c.ended_at.is_(None))
+        .where(opener.in_(opened_by), sessions.c.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
         .returning(sessions.c.id, sessions.c.subject, sessions.c.journey, sessions.c.mobile_id)
     ).all()

@@ -43,6 +43,11 @@ _STAFF = N_("Ask your personnel department to check your record.")
 _CLOCK = N_("Set your phone's clock to automatic, then sign in again.")
 _SAFE = N_("Nobody was signed in. If someone sent you that QR code, tell the help desk now.")
 _STRONGER = N_("Sign in again on the phone itself that holds your mobile ID.")
+_ONCE = N_("Try once more.")
+_OTHER_WAY = N_("Sign in with your mobile ID instead.")
+_SUSPENDED_KEY = N_(
+    "Sign in with your mobile ID. If you do not know why it was stopped, call the help desk."
+)
 _OFFER = N_("Ask the issuing desk for a new offer.")
 _ISSUE = N_("Start the issuance again in your mobile ID app.")
 
@@ -132,6 +137,32 @@ _PROOFS: dict[Reason, Words] = {
     Reason.STATUS_LIST: Words("G-422", N_("The list of lost IDs is not valid"), _DESK),
     Reason.STATUS_UNAVAILABLE: Words("G-423", N_("The list of lost IDs cannot be reached"), _WAIT),
 }
+_PASSKEYS: dict[Reason, Words] = {
+    Reason.PASSKEY_TRIES: Words("G-701", N_("The passkey was refused three times"), _OTHER_WAY),
+    Reason.PASSKEY_TIME: Words("G-702", N_("The passkey answered too late"), _ONCE),
+    Reason.PASSKEY_SUSPENDED: Words("G-703", N_("This passkey is suspended"), _SUSPENDED_KEY),
+    Reason.PASSKEY_REMOVED: Words("G-704", N_("This passkey was removed"), _OTHER_WAY),
+    Reason.PASSKEY_LIMIT: Words(
+        "G-705",
+        N_("You have as many passkeys as are allowed"),
+        N_("Remove one that you no longer use, then add the new one."),
+    ),
+    Reason.PASSKEY_TAKEN: Words(
+        "G-706",
+        N_("This passkey is registered already"),
+        N_("Use another device or security key, or remove the passkey from it first."),
+    ),
+    Reason.FRESH_SIGN_IN: Words(
+        "G-707",
+        N_("Please sign in once more first"),
+        N_(
+            "Passkeys can be changed for five minutes after a sign-in, so that nobody else does it."
+        ),
+    ),
+    Reason.PHONE_CUT_OFF: Words(
+        "G-708", N_("The mobile ID of that phone has been stopped"), _SUSPENDED_KEY
+    ),
+}
 _PEOPLE: dict[Reason, Words] = {
     Reason.PERSON_UNKNOWN: Words("G-501", N_("The personnel directory does not know you"), _STAFF),
     Reason.PERSON_AMBIGUOUS: Words("G-502", N_("The directory has you more than once"), _STAFF),
@@ -159,7 +190,9 @@ _ISSUANCE: dict[Reason, Words] = {
     Reason.EXPIRED: Words("G-610", N_("Its time has passed"), _AGAIN),
 }
 
-_RETRY = frozenset({_AGAIN, _SCAN, _WAIT, _RELOAD, _CLOCK, _STRONGER, _SAFE, _APP, _OTHER_ID})
+_RETRY = frozenset(
+    {_AGAIN, _SCAN, _WAIT, _RELOAD, _CLOCK, _STRONGER, _SAFE, _APP, _OTHER_ID, _ONCE, _OTHER_WAY}
+)
 _ONCE_MORE = N_("Press the button to sign in again. You come back to the same service.")
 MISSING_CODE = "G-109"  # no page at this address
 OFFLINE_CODE = "G-110"  # the browser cannot reach us; said by the page itself
@@ -176,4 +209,6 @@ def step_at_desk(words: Words) -> str:
     return _ONCE_MORE if words.help == _AGAIN else words.help
 
 
-WORDS: Mapping[Reason, Words] = _GENERAL | _PARTIES | _LOGINS | _PROOFS | _PEOPLE | _ISSUANCE
+WORDS: Mapping[Reason, Words] = (
+    _GENERAL | _PARTIES | _LOGINS | _PROOFS | _PASSKEYS | _PEOPLE | _ISSUANCE
+)

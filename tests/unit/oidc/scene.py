@@ -34,6 +34,7 @@ from idp.login import (
     prove,
 )
 from idp.logins import Logins
+from idp.passkeys import PasskeyRegister
 from idp.people import People
 from idp.relying_parties import RelyingParties, RelyingParty
 from idp.services import Services
@@ -291,6 +292,7 @@ def _services(settings: Settings, world: World, short: RedisShort) -> Services:
         people=people,
         cutoff=Cutoff(engine, journal, people, settings.issuer, clock),
         sessions=Sessions(engine, journal, settings.lifetimes, clock),
+        passkeys=PasskeyRegister(engine, journal, b"handles", 10, clock),
         relying_parties=RelyingParties(
             engine, journal, keys.secret("client-secrets"), clock, loopback=True
         ),
