@@ -2,16 +2,21 @@
 
 A signature once verified is remembered, for it does not change; whether the token still counts is
 asked every time: its time, its client, and for a person's token the grant and the session behind it.
+An opaque token is a random name for the same claims in the short-lived store: where that has lost them
+the token is refused, and whatever ends a token ends it as well.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from idp import jws
+from idp import jws, randomness
+from idp.contracts import JsonObject
 from idp.errors import UnauthorizedError
 from idp.events import Reason
+from idp.login import digest
 from idp.services import services
 from idp.sessions import Grant, Session
 
@@ -34,6 +39,18 @@ class AccessToken:
     grant: str = ""
     session: str = ""
     acr: str = ""
+    binding: str = (
+        ""  # "jkt:<thumbprint>" or "x5t:<thumbprint>": whose key it needs, "" for a bearer's
+    )
+    act: JsonObject | None = None  # who acts for the person, by token exchange (RFC 8693 §4.1)
+
+
+def keep(claims: JsonObject) -> str:
+    """An opaque token for these claims, which live in the short-lived store as long as it does."""
+    token = randomness.token(32)
+    text = json.dumps(dict(claims), separators=(",", ":"))
+    services().short.put(f"access:{digest(token)}", text, claims["exp"] - claims["iat"])
+    return token
 
 
 def verify_access_token(token: str, audience: str) -> AccessToken:
@@ -50,29 +67,63 @@ def verify_access_token(token: str, audience: str) -> AccessToken:
 
 def read_access_token(token: str, audience: str) -> AccessToken:
     """The same without asking for the grant: for who calls `live` next."""
-    parts = services()
+    found = genuine(token)
+    if found.audience != audience:
+        raise _refused("another audience")
+    return counting(found)
+
+
+def genuine(token: str) -> AccessToken:
+    """A token that we made, for whatever audience, whether or not it still counts."""
     try:
-        header = jws.read_header(token, RULES)  # 1. form, type, algorithm
-        key = jws.find_key(parts.keys.jwks(), str(header.get("kid", "")))  # 2. one of our keys
-        found = _genuine(token, jws.text_of(key))  # 3. signature and claims
+        found = _signed(token) if "." in token else _kept(token)
     except jws.NotGenuine as error:
         raise _refused(str(error)) from error
-    if found.issuer != parts.settings.issuer or found.audience != audience:  # 4. for whom
-        raise _refused("another issuer or audience")
-    if parts.now().timestamp() >= found.expires_at:  # 5. time
-        raise _refused("expired", Reason.GRANT_EXPIRED)
-    party = parts.relying_parties.get(found.client_id)
-    if party is None or party.disabled:  # 6. the client may still act
-        raise _refused("client gone", Reason.CLIENT_DISABLED)
+    if found.issuer != services().settings.issuer:
+        raise _refused("another issuer")
     return found
+
+
+def counting(token: AccessToken) -> AccessToken:
+    """The same token, when its time and its client are not over. For a person's, `live` comes next."""
+    parts = services()
+    if parts.now().timestamp() >= token.expires_at:  # 1. time
+        raise _refused("expired", Reason.GRANT_EXPIRED)
+    party = parts.relying_parties.get(token.client_id)
+    if party is None or party.disabled:  # 2. the client may still act
+        raise _refused("client gone", Reason.CLIENT_DISABLED)
+    return token
 
 
 def live(token: AccessToken) -> tuple[Grant, Session]:
-    """The grant and the session of a person's token. UnauthorizedError when one has ended."""
+    """The grant and the session of a person's token. UnauthorizedError when one has ended.
+
+    A token that was exchanged is another client's than the grant it rests on, and dies with both.
+    """
     found = services().sessions.live_grant(token.grant) if token.grant else None
-    if found is None or found[0].client_id != token.client_id:
+    if found is None:
         raise _refused("grant has ended", Reason.GRANT_ENDED)
+    owner = found[0].client_id
+    if owner != token.client_id:
+        party = services().relying_parties.get(owner)
+        if token.act is None or party is None or party.disabled:
+            raise _refused("grant of another client", Reason.GRANT_ENDED)
     return found
+
+
+def _signed(token: str) -> AccessToken:
+    """A JWT of ours (RFC 9068 §4)."""
+    header = jws.read_header(token, RULES)  # 1. form, type, algorithm
+    key = jws.find_key(services().keys.jwks(), str(header.get("kid", "")))  # 2. one of our keys
+    return _genuine(token, jws.text_of(key))  # 3. signature and claims
+
+
+def _kept(token: str) -> AccessToken:
+    """An opaque token whose claims are still there."""
+    text = services().short.get(f"access:{digest(token)}") if 40 <= len(token) <= 64 else None
+    if text is None:
+        raise jws.NotGenuine("unknown")
+    return _typed(json.loads(text))
 
 
 @lru_cache(maxsize=4096)
@@ -99,7 +150,28 @@ def _typed(claims: Mapping[str, Any]) -> AccessToken:
         grant=_text(claims, "gid", ""),
         session=_text(claims, "sid", ""),
         acr=_text(claims, "acr", ""),
+        binding=_binding(claims),
+        act=_actor(claims),
     )
+
+
+def _binding(claims: Mapping[str, Any]) -> str:
+    """Whose key the token needs (RFC 7800 §3); a kind that we never write is not read as none."""
+    match claims.get("cnf"):
+        case None:
+            return ""
+        case {"jkt": str(thumbprint)}:
+            return f"jkt:{thumbprint}"
+        case {"x5t#S256": str(thumbprint)}:
+            return f"x5t:{thumbprint}"
+    raise jws.NotGenuine("cnf is not ours")
+
+
+def _actor(claims: Mapping[str, Any]) -> JsonObject | None:
+    act = claims.get("act")
+    if act is not None and not isinstance(act, dict):
+        raise jws.NotGenuine("act is not an object")
+    return act
 
 
 def _text(claims: Mapping[str, Any], name: str, default: str | None = None) -> str:

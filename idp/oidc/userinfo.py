@@ -34,7 +34,8 @@ def answer() -> dict[str, Any]:
         official = gate.admit(session, party)
     except AccessDenied as error:
         raise UnauthorizedError("invalid_token", scheme="Bearer", reason=error.reason) from error
-    return {**user_claims.of(official, party, token.scope), "sub": token.subject}
+    asked = user_claims.asked(grant.claims, "userinfo")
+    return {**user_claims.of(official, party, token.scope, asked), "sub": token.subject}
 
 
 def bearer() -> str:
