@@ -96,6 +96,8 @@ def _as_is(value: Any) -> Any:
 class _Connection(Protocol):
     def execute(self, text: str, values: Any, readers: Any) -> list[list[Any]]: ...
 
+    def is_quiet(self) -> bool: ...
+
     def close(self) -> None: ...
 
 
@@ -109,6 +111,9 @@ class _OfDriver:
     def execute(self, text: str, values: Any, readers: Any) -> list[list[Any]]:
         rows = self._connection.execute(text, values).fetchall()
         return [[read(cell) for read, cell in zip(readers, row, strict=True)] for row in rows]
+
+    def is_quiet(self) -> bool:
+        return True  # no server that could go
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +186,11 @@ class Direct:
             kept = self._idle.pop()
         except IndexError:
             return self._open()
-        if time.monotonic() - kept.since < IDLE_S or self._lives(kept.connection):
+        if kept.connection.is_quiet() and (
+            time.monotonic() - kept.since < IDLE_S or self._lives(kept.connection)
+        ):
             return kept.connection
+        kept.connection.close()  # before anything was sent on it
         self._close_idle()
         return self._open()
 

@@ -79,6 +79,11 @@ class Connection:
         if left_s <= 0 or not self._poll.poll(left_s * 1000):
             raise psycopg.OperationalError("no answer in time")
 
+    def is_quiet(self) -> bool:
+        """Whether the server has said nothing since: what it says unasked is mostly that it goes."""
+        self._poll.modify(self._libpq.socket, select.POLLIN)
+        return not self._poll.poll(0)
+
     def close(self) -> None:
         """End it."""
         self._connection.close()

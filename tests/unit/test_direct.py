@@ -47,6 +47,9 @@ GRANT = {
     "expires_at": NOW,
     "ended_at": None,
     "end_reason": "",
+    "claims": "",
+    "resource": "",
+    "binding": "",
 }
 
 
@@ -123,14 +126,13 @@ def test_a_plan_that_the_server_gave_up_is_made_anew(postgres: Engine) -> None:
 
 
 @pytest.mark.services
-def test_connections_that_the_server_closed_are_one_named_error_at_most(postgres: Engine) -> None:
+def test_connections_that_the_server_closed_cost_nobody_an_answer(postgres: Engine) -> None:
     journal = Journal(postgres, now)
     journal.record_alone(Event(Kind.LOGIN_STARTED))
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     with postgres.connect() as connection:
         connection.execute(text(f"{end} AND datname = current_database()"))
-    with pytest.raises(OutsideError):
-        journal.record_alone(Event(Kind.LOGIN_STARTED))
+    time.sleep(0.05)  # less than what has a connection asked whether it lives
     journal.record_alone(Event(Kind.LOGIN_STARTED))
     assert len(journal.read()) == 2
     assert list(verify_chains(postgres)) == []
