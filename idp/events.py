@@ -83,6 +83,9 @@ class Reason(StrEnum):
     CONSENT_REQUIRED = "consent_required"
     ACR_UNMET = "acr_unmet"
     ID_TOKEN_HINT = "id_token_hint"  # noqa: S105
+    REQUEST_OBJECT = "request_object"
+    REQUEST_URI = "request_uri"
+    RESOURCE = "resource"
     GRANT_UNKNOWN = "grant_unknown"
     GRANT_EXPIRED = "grant_expired"
     GRANT_REPLAYED = "grant_replayed"
@@ -90,6 +93,8 @@ class Reason(StrEnum):
     GRANT_ENDED = "grant_ended"
     GRANT_TYPE = "grant_type"
     TOKEN_INVALID = "token_invalid"  # noqa: S105
+    DPOP_PROOF = "dpop_proof"
+    SENDER_KEY = "sender_key"  # a token, code or client with another key than its own
     # logins
     LOGIN_UNKNOWN = "login_unknown"
     LOGIN_EXPIRED = "login_expired"
@@ -128,6 +133,18 @@ class Reason(StrEnum):
     STATUS_SUSPENDED = "status_suspended"
     STATUS_LIST = "status_list_invalid"
     STATUS_UNAVAILABLE = "status_unavailable"
+    # passkeys as their method checks them
+    PASSKEY_MALFORMED = "passkey_malformed"
+    PASSKEY_CHALLENGE = "passkey_challenge"  # answers another sign-in, or one that it has answered
+    PASSKEY_ORIGIN = "passkey_origin"  # made on another page, for another domain, in a frame
+    PASSKEY_UNVERIFIED = "passkey_unverified"  # neither PIN nor body
+    PASSKEY_BACKUP = "passkey_backup"  # backup flags at odds, or not as they were registered
+    PASSKEY_UNKNOWN = "passkey_unknown"
+    PASSKEY_SIGNATURE = "passkey_signature"
+    PASSKEY_COUNTER = "passkey_counter"  # there may be a copy of it
+    PASSKEY_ALGORITHM = "passkey_algorithm"
+    PASSKEY_ATTESTATION = "passkey_attestation"  # nobody whom we trust vouches for the device
+    PASSKEY_MODEL = "passkey_model"  # a model that is not taken
     # passkeys as the core keeps them
     PASSKEY_TRIES = "passkey_tries"
     PASSKEY_TIME = "passkey_time"

@@ -48,6 +48,10 @@ _OTHER_WAY = N_("Sign in with your mobile ID instead.")
 _SUSPENDED_KEY = N_(
     "Sign in with your mobile ID. If you do not know why it was stopped, call the help desk."
 )
+_NEW_KEY = N_("Sign in with your mobile ID, then add the passkey again under your account.")
+_UNLOCK = N_("Set a PIN or a fingerprint on the device, then try again.")
+_OTHER_PAGE = N_("Open the service you wanted by its own address, and sign in from there.")
+_OTHER_DEVICE = N_("Use another device or security key. Your help desk knows which ones are taken.")
 _OFFER = N_("Ask the issuing desk for a new offer.")
 _ISSUE = N_("Start the issuance again in your mobile ID app.")
 
@@ -91,6 +95,11 @@ _PARTIES: dict[Reason, Words] = {
     Reason.GRANT_ENDED: Words("G-219", N_("The sign-in has ended"), _AGAIN),
     Reason.GRANT_TYPE: Words("G-220", N_("The service may not sign in this way"), _PARTY),
     Reason.TOKEN_INVALID: Words("G-221", N_("The service's pass is not valid"), _AGAIN),
+    Reason.REQUEST_OBJECT: Words("G-222", N_("The service's signed request is not valid"), _PARTY),
+    Reason.REQUEST_URI: Words("G-223", N_("This request is over or was used before"), _AGAIN),
+    Reason.RESOURCE: Words("G-224", N_("The service asked for a system it may not use"), _PARTY),
+    Reason.DPOP_PROOF: Words("G-230", N_("The service did not prove its key"), _PARTY),
+    Reason.SENDER_KEY: Words("G-231", N_("The service came with another key"), _PARTY),
 }
 _NO_LOGIN = Words("G-301", N_("This sign-in is not open in this browser"), _AGAIN)
 _LOGINS: dict[Reason, Words] = {
@@ -138,6 +147,33 @@ _PROOFS: dict[Reason, Words] = {
     Reason.STATUS_UNAVAILABLE: Words("G-423", N_("The list of lost IDs cannot be reached"), _WAIT),
 }
 _PASSKEYS: dict[Reason, Words] = {
+    Reason.PASSKEY_MALFORMED: Words(
+        "G-721", N_("We could not read the passkey's answer"), _OTHER_WAY
+    ),
+    Reason.PASSKEY_CHALLENGE: Words("G-722", N_("The passkey answered another sign-in"), _ONCE),
+    Reason.PASSKEY_ORIGIN: Words(
+        "G-723", N_("The passkey was used on a page that is not ours"), _OTHER_PAGE
+    ),
+    Reason.PASSKEY_UNVERIFIED: Words(
+        "G-724", N_("The passkey did not check that it is you"), _UNLOCK
+    ),
+    Reason.PASSKEY_BACKUP: Words("G-725", N_("The passkey is not as it was registered"), _NEW_KEY),
+    Reason.PASSKEY_UNKNOWN: Words("G-726", N_("We do not know this passkey"), _NEW_KEY),
+    Reason.PASSKEY_SIGNATURE: Words(
+        "G-727", N_("The passkey's signature is not genuine"), _NEW_KEY
+    ),
+    Reason.PASSKEY_COUNTER: Words(
+        "G-728", N_("There may be a copy of this passkey"), _SUSPENDED_KEY
+    ),
+    Reason.PASSKEY_ALGORITHM: Words(
+        "G-729", N_("This device makes passkeys that we do not take"), _OTHER_DEVICE
+    ),
+    Reason.PASSKEY_ATTESTATION: Words(
+        "G-730", N_("Your agency cannot tell whether this device is genuine"), _OTHER_DEVICE
+    ),
+    Reason.PASSKEY_MODEL: Words(
+        "G-731", N_("Your agency does not take passkeys of this model"), _OTHER_DEVICE
+    ),
     Reason.PASSKEY_TRIES: Words("G-701", N_("The passkey was refused three times"), _OTHER_WAY),
     Reason.PASSKEY_TIME: Words("G-702", N_("The passkey answered too late"), _ONCE),
     Reason.PASSKEY_SUSPENDED: Words("G-703", N_("This passkey is suspended"), _SUSPENDED_KEY),
@@ -191,7 +227,21 @@ _ISSUANCE: dict[Reason, Words] = {
 }
 
 _RETRY = frozenset(
-    {_AGAIN, _SCAN, _WAIT, _RELOAD, _CLOCK, _STRONGER, _SAFE, _APP, _OTHER_ID, _ONCE, _OTHER_WAY}
+    {
+        _AGAIN,
+        _SCAN,
+        _WAIT,
+        _RELOAD,
+        _CLOCK,
+        _STRONGER,
+        _SAFE,
+        _APP,
+        _OTHER_ID,
+        _ONCE,
+        _OTHER_WAY,
+        _NEW_KEY,
+        _UNLOCK,
+    }
 )
 _ONCE_MORE = N_("Press the button to sign in again. You come back to the same service.")
 MISSING_CODE = "G-109"  # no page at this address
