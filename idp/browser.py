@@ -138,6 +138,14 @@ def address() -> str:
     return peer
 
 
+def through_proxy() -> bool:
+    """Whether a proxy of ours sent this request, whose headers say what they say."""
+    server, peer = services().settings.server, request.remote_addr or ""
+    if not peer:
+        return server.unix_socket is not None
+    return _in_any(peer, server.trusted_proxies)
+
+
 def _as_address(text: str) -> str:
     """An address as a proxy wrote it; "" for what is none."""
     try:

@@ -43,6 +43,9 @@ Acr = Literal["urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "phrh"]
 ACR_ORDER: tuple[str, ...] = ("urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "phrh")
 
 
+_HEADER = r"^([A-Za-z][A-Za-z0-9-]{0,63})?$"
+
+
 class Server(Table):
     """How `gongmu serve` listens."""
 
@@ -54,11 +57,31 @@ class Server(Table):
     trusted_proxies: tuple[Cidr, ...] = Field(
         (), description="only from these is X-Forwarded-For believed, e.g. 10.0.0.0/8"
     )
+    client_certificate_header: str = Field(
+        "",
+        pattern=_HEADER,
+        description="in which a trusted proxy passes a client's certificate on (RFC 8705), e.g. X-Client-Cert",
+    )
+    client_certificate_verdict_header: str = Field(
+        "",
+        pattern=_HEADER,
+        description="in which it says SUCCESS when it checked the chain; needed for tls_client_auth",
+    )
     tls_certificate_file: Path | None = Field(
         None, description="PEM, leaf first; only when no proxy in front speaks TLS"
     )
     tls_key_file: Path | None = Field(None, description="PEM, readable by the server alone")
     stop_grace_s: int = Field(20, ge=1, le=300, description="time for running requests at a stop")
+
+    @model_validator(mode="after")
+    def _headers_need_a_proxy(self) -> "Server":
+        """Without a proxy that we trust, anybody could send the header."""
+        named = self.client_certificate_header or self.client_certificate_verdict_header
+        if named and not self.trusted_proxies and self.unix_socket is None:
+            raise ValueError("client_certificate_header needs trusted_proxies or unix_socket")
+        if self.client_certificate_verdict_header and not self.client_certificate_header:
+            raise ValueError("client_certificate_verdict_header needs client_certificate_header")
+        return self
 
 
 class Stores(Table):

@@ -81,7 +81,7 @@ class UnauthorizedError(RequestError):
         self, code: str, public: str = "", *, scheme: str = "", reason: Reason | None = None
     ) -> None:
         super().__init__(code, public, reason=reason)
-        self.scheme = scheme  # for WWW-Authenticate: "Basic", "Bearer" or none
+        self.scheme = scheme  # for WWW-Authenticate: "Basic", "Bearer", "DPoP" or none
 
 
 class LoginError(GongmuError):

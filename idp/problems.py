@@ -9,14 +9,14 @@ import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from idp import browser, metrics, randomness
+from idp import browser, dpop, metrics, randomness
 from idp.errors import GongmuError, LoginError, OutsideError, RequestError, UnauthorizedError
 from idp.events import Event, Kind, Reason
 from idp.services import services
 
 _log = structlog.get_logger("gongmu.problems")
 _PROGRAMS = ("/oauth/token", "/oauth/userinfo", "/oauth/introspect", "/oauth/revoke", "/vp/")
-_SITE_PROGRAMS = ("/issuer/", "/status/", "/.well-known/")
+_SITE_PROGRAMS = ("/oauth/par", "/issuer/", "/status/", "/.well-known/")
 _KINDS = (
     ("/api/", Kind.API_REFUSED),
     ("/oauth/token", Kind.TOKEN_REFUSED),
@@ -51,15 +51,18 @@ def answer(error: GongmuError) -> Response:
     response = _form(error, reference)
     response.headers["Cache-Control"] = "no-store"
     if isinstance(error, UnauthorizedError) and error.scheme:
-        response.headers["WWW-Authenticate"] = (
-            f'{error.scheme} realm="gongmu", error="{error.code}"'
-            if error.scheme != "Basic"
-            else 'Basic realm="gongmu", charset="UTF-8"'
-        )
+        response.headers["WWW-Authenticate"] = _challenge(error)
     if isinstance(error, OutsideError):
         metrics.OUTSIDE.labels(error.system).inc()
         response.headers["Retry-After"] = "5"
     return response
+
+
+def _challenge(error: UnauthorizedError) -> str:
+    if error.scheme == "Basic":
+        return 'Basic realm="gongmu", charset="UTF-8"'
+    algorithms = f', algs="{" ".join(dpop.ALGORITHMS)}"' if error.scheme == "DPoP" else ""
+    return f'{error.scheme} realm="gongmu", error="{error.code}"{algorithms}'  # RFC 9449 §7.1
 
 
 def _form(error: GongmuError, reference: str) -> Response:
