@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from flask import Response
+from flask_babel import gettext
 
 from idp import assurance, browser, randomness
 from idp.contracts import Identifier, Official
@@ -14,6 +15,7 @@ from idp.people import must_be_active
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.store.sql import transaction
+from idp.web import news, qr_page
 
 MAX_RACES = 5  # how often the phone may look while the session is written
 
@@ -24,6 +26,18 @@ def party_of(ticket: Ticket) -> RelyingParty:
     if party is None or party.disabled:
         raise AccessDenied("relying party gone", reason=Reason.CLIENT_DISABLED)
     return party
+
+
+def service_name(ticket: Ticket) -> str:
+    """What the person signs in to, as pages say it."""
+    if ticket.own_page:
+        return str(gettext("My account"))
+    return qr_page.localized_name(party_of(ticket))
+
+
+def onward(ticket: Ticket) -> str:
+    """Where the browser goes when this login is over, well or not."""
+    return ticket.own_page or f"/oauth/authorize?login={ticket.id}"
 
 
 def qr_alone_suffices(state: Proved) -> bool:
@@ -45,12 +59,13 @@ def admitted(person: Person, ticket: Ticket) -> Official:
     """The account gate, asked live: in the directory, active, and let in by the relying party."""
     official = services().people.find(person.personnel_number)
     must_be_active(official)
-    services().adapters[party_of(ticket).kind].admit(official)
+    if not ticket.own_page:
+        services().adapters[party_of(ticket).kind].admit(official)
     return official
 
 
 def complete(stored: Stored, bound: Bound) -> Response:
-    """Finish a login in this browser: 303 back to `/oauth/authorize?login=<id>`.
+    """Finish a login in this browser: 303 back to `/oauth/authorize?login=<id>`, or to our own page.
 
     The state changes first and by compare-and-set, so of two requests one makes the session; if
     the session cannot be written, the login has no session and yields no code (fail closed). Once it
@@ -77,7 +92,9 @@ def complete(stored: Stored, bound: Bound) -> Response:
         parts.sessions.end(finished.session, Reason.DISOWNED)
         raise AccessDenied("disowned meanwhile", reason=Reason.DISOWNED)
     browser.set_session_cookie(cookie)
-    return browser.see_other(f"/oauth/authorize?login={ticket.id}")
+    if news.of(bound.person.subject, finished.session):
+        return browser.see_other(f"/login/{ticket.id}/news")
+    return browser.see_other(onward(ticket))
 
 
 def _still_wanted(stored: Stored, session_id: str) -> bool:
