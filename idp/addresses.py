@@ -5,7 +5,7 @@ readers read the same host (RFC 9700 §2.1, RFC 6749 §3.1.2, RFC 8252 §7; A-00
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -40,24 +40,27 @@ def address_fault(address: str, *, loopback: bool) -> str:
     return next((allowed for allowed, holds in checks if not holds()), "")
 
 
-def app_address_fault(address: str) -> str:
+def app_address_fault(address: str, *, loopback: bool) -> str:
     """The same for the redirect URI of an installed application (RFC 8252 §7).
 
-    Claimed https, http on a loopback host (its port varies), or a scheme of the application's own
-    that is a reversed domain name, with one slash: a scheme without a dot is anybody's.
+    Claimed https, http on a loopback address without a port, since it varies, or a scheme of the
+    application's own: a reversed domain name, for a scheme without a dot is anybody's.
     """
     parts = _split(address)
     if isinstance(parts, str):
         return parts
     if parts.scheme in ("https", "http"):
-        return address_fault(address, loopback=True)
+        own = is_loopback_http(parts) and parts.hostname != "localhost"
+        if own and parts.port is not None:
+            return "a loopback address without a port: any port is let in (RFC 8252 section 7.3)"
+        return address_fault(address, loopback=loopback or own)
+    scheme, _, rest = address.partition(":")
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
         (
-            "https, http on a loopback host, or a reversed domain name as scheme",
-            lambda: bool(_APP_SCHEME.fullmatch(parts.scheme)) and address.startswith(parts.scheme),
+            "https, http on 127.0.0.1 or [::1], or a reversed domain name as scheme",
+            lambda: bool(_APP_SCHEME.fullmatch(scheme)),
         ),
-        ("one slash after the scheme", lambda: not parts.netloc and parts.path.startswith("/")),
-        ("one slash after the scheme", lambda: not parts.path.startswith("//")),
+        ("one slash after the scheme", lambda: rest[:1] == "/" and rest[1:2] != "/"),
         *_plain(address, parts),
     )
     return next((allowed for allowed, holds in checks if not holds()), "")
@@ -92,6 +95,11 @@ def host_of(address: str) -> str:
         return urlsplit(address).hostname or ""
     except ValueError:
         return ""
+
+
+def sector_hosts(redirect_uris: Iterable[str]) -> set[str]:
+    """The hosts that tell a sector (OIDC Core §8.1); what every installed program has tells none."""
+    return {host_of(uri) for uri in redirect_uris} - {"", "127.0.0.1", "::1"}
 
 
 def is_host(text: str) -> bool:

@@ -56,7 +56,7 @@ def read_header(token: str, rules: Rules) -> dict[str, Any]:
     """The header, untrusted but well formed and allowed by the rules. NotGenuine otherwise."""
     if len(token) > MAX_CHARACTERS or not _COMPACT.fullmatch(token):
         raise NotGenuine("not a compact JWS")
-    header = _json(_decode(token.partition(".")[0]))
+    header = json_object(_decode(token.partition(".")[0]))
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in rules.algorithms:
         raise NotGenuine("algorithm not allowed")
@@ -71,7 +71,7 @@ def read_header(token: str, rules: Rules) -> dict[str, Any]:
 def unverified_claims(token: str, rules: Rules) -> dict[str, Any]:
     """The claims before any key is known: only to find whose key it should be. NotGenuine."""
     read_header(token, rules)
-    return _json(_decode(token.split(".")[1]))
+    return json_object(_decode(token.split(".")[1]))
 
 
 def open_with(token: str, algorithm: str, key: Key) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def open_with(token: str, algorithm: str, key: Key) -> dict[str, Any]:
         raise NotGenuine("key and algorithm do not fit") from error
     if not genuine:
         raise NotGenuine("signature")
-    return _json(_decode(signed.partition(".")[2]))
+    return json_object(_decode(signed.partition(".")[2]))
 
 
 def find_key(jwks: Mapping[str, Any], kid: str) -> Mapping[str, Any]:
@@ -173,7 +173,8 @@ def _decode(part: str) -> bytes:
     return octets
 
 
-def _json(octets: bytes) -> dict[str, Any]:
+def json_object(octets: bytes) -> dict[str, Any]:
+    """A JSON object that all readers read alike (A-104, A-105). NotGenuine otherwise."""
     try:
         value = json.loads(
             octets.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse

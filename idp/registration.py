@@ -8,19 +8,36 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from idp.addresses import address_fault, host_of, is_host
+from cryptography.x509 import Name
+
+from idp.addresses import (
+    address_fault,
+    app_address_fault,
+    fetched_fault,
+    host_of,
+    is_host,
+    origin_fault,
+    sector_hosts,
+)
 from idp.conf import ACR_ORDER
 from idp.jws import NotGenuine, public_key, text_of
+from idp.profiles import SIGNED, Fault, profile_faults
 
-Fault = tuple[str, str, str]
-
-RESPONSE_MODES = ("query", "fragment", "form_post")
+RESPONSE_MODES = (
+    *("query", "fragment", "form_post"),
+    *("jwt", "query.jwt", "fragment.jwt", "form_post.jwt"),  # JARM
+)
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+ENCRYPTION_ALGORITHMS = ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256")
+ENCRYPTION_METHODS = ("A128CBC-HS256", "A128GCM", "A256GCM")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)  # shorter than any `sub`
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}", re.ASCII)  # RFC 6749 §3.3
+_CONTACT = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}", re.ASCII)
 MAX_KEYS = 10
+MAX_ADDRESSES = 50
+MAX_AGE_S = 30 * 86400
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
@@ -33,6 +50,9 @@ def problems_of(settings: Mapping[str, Any], *, loopback: bool) -> list[Fault]:
         *_grants(settings),
         *_subjects(settings),
         *_keys(settings),
+        *_certificates(settings),
+        *_encryption(settings),
+        *profile_faults(settings),
     ]
 
 
@@ -48,21 +68,47 @@ def _names(settings: Mapping[str, Any]) -> Iterator[Fault]:
         text = settings[name]
         if not 1 <= len(text.strip()) <= 80 or not text.isprintable():
             yield name, repr(text[:80]), "1 to 80 printable characters"
+    for name in ("software_id", "software_version"):
+        if len(settings[name]) > 128 or not settings[name].isprintable():
+            yield name, repr(settings[name][:80]), "at most 128 printable characters"
+    contacts = settings["contacts"]
+    if len(contacts) > 10 or not all(map(_CONTACT.fullmatch, contacts)):
+        yield "contacts", " ".join(contacts)[:200], "at most 10 mail addresses"
+    age = settings["default_max_age"]
+    if age is not None and not 0 <= age <= MAX_AGE_S:
+        yield "default_max_age", str(age)[:20], f"seconds, from 0 to {MAX_AGE_S}"
 
 
 def _addresses(settings: Mapping[str, Any], *, loopback: bool) -> Iterator[Fault]:
-    lists = ("redirect_uris", "post_logout_redirect_uris")
-    backchannel = [settings["backchannel_logout_uri"]] if settings["backchannel_logout_uri"] else []
-    for key, addresses in (
-        *((name, settings[name]) for name in lists),
-        ("backchannel_logout_uri", backchannel),
+    redirect = app_address_fault if settings["profile"] == "public" else address_fault
+    for key, rule in (
+        ("redirect_uris", redirect),
+        ("post_logout_redirect_uris", redirect),
+        ("backchannel_logout_uri", address_fault),
+        ("frontchannel_logout_uri", address_fault),
+        ("jwks_uri", fetched_fault),
+        ("sector_identifier_uri", fetched_fault),
+        ("origins", origin_fault),
+        ("resources", address_fault),
     ):
-        if len(addresses) > 50 or len(set(addresses)) != len(addresses):
-            yield key, f"{len(addresses)} addresses", "at most 50, each once"
+        value = settings[key]
+        addresses = value if isinstance(value, list) else [value] if value else []
+        if len(addresses) > MAX_ADDRESSES or len(set(addresses)) != len(addresses):
+            yield key, f"{len(addresses)} addresses", f"at most {MAX_ADDRESSES}, each once"
+            continue
         for address in addresses:
-            fault = address_fault(address, loopback=loopback)
+            fault = rule(address, loopback=loopback)
             if fault:
                 yield key, address[:200], fault
+    front = settings["frontchannel_logout_uri"]
+    if front and _site(front) not in map(_site, settings["redirect_uris"]):
+        allowed = "scheme, host and port of a redirect URI (Front-Channel Logout 1.0 section 2)"
+        yield "frontchannel_logout_uri", front[:200], allowed
+
+
+def _site(address: str) -> str:
+    """Scheme, host and port, to compare."""
+    return "/".join(address.split("/", 3)[:3])
 
 
 def _closed_lists(settings: Mapping[str, Any]) -> Iterator[Fault]:
@@ -75,8 +121,9 @@ def _closed_lists(settings: Mapping[str, Any]) -> Iterator[Fault]:
         if not found or len(set(found)) != len(found) or not set(found) <= set(allowed):
             yield key, " ".join(found)[:200], f"some of: {' '.join(allowed)}"
     for key, choices in (
-        ("id_token_signed_response_alg", ID_TOKEN_ALGORITHMS),
         ("minimum_acr", ACR_ORDER),
+        (SIGNED[0], ID_TOKEN_ALGORITHMS),
+        *((name, ("", *ID_TOKEN_ALGORITHMS)) for name in SIGNED[1:]),
     ):
         if settings[key] not in choices:
             yield key, settings[key][:64], f"one of: {' '.join(choices)}"
@@ -99,10 +146,12 @@ def _grants(settings: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _subjects(settings: Mapping[str, Any]) -> Iterator[Fault]:
     """Two hosts without a sector would make two subs of one person (OIDC Core §8.1, A-089)."""
-    sector = settings["sector"]
+    sector, sector_uri = settings["sector"], settings["sector_identifier_uri"]
     if sector and not is_host(sector):
         yield "sector", sector[:200], "a host name in lower case"
-    if not sector and len({host_of(uri) for uri in settings["redirect_uris"]}) > 1:
+    if sector_uri and sector != host_of(sector_uri):
+        yield "sector", sector[:200] or "none", "the host of sector_identifier_uri"
+    if not sector and len(sector_hosts(settings["redirect_uris"])) > 1:
         yield "sector", "none", "a sector, since the redirect URIs have several hosts"
 
 
@@ -115,6 +164,45 @@ def _keys(settings: Mapping[str, Any]) -> Iterator[Fault]:
     fault = keys_fault(jwks) if jwks is not None else None
     if fault is not None:
         yield ("jwks", *fault)
+
+
+def _certificates(settings: Mapping[str, Any]) -> Iterator[Fault]:
+    """What names the client certificate (RFC 8705 §2.1.2): one thing, for the method that reads it."""
+    dn, host = settings["tls_client_auth_subject_dn"], settings["tls_client_auth_san_dns"]
+    if host and not is_host(host):
+        yield "tls_client_auth_san_dns", host[:200], "a host name in lower case"
+    if dn and not _is_name(dn):
+        yield "tls_client_auth_subject_dn", dn[:200], "a distinguished name (RFC 4514)"
+    used = "tls_client_auth" in settings["token_endpoint_auth_methods"]
+    if used and bool(dn) == bool(host):
+        allowed = "that or tls_client_auth_san_dns for tls_client_auth, and one of them alone"
+        yield "tls_client_auth_subject_dn", dn[:200] or "none", allowed
+    if not used and (dn or host):
+        yield "tls_client_auth_subject_dn", (dn or host)[:200], "nothing without tls_client_auth"
+    bound = ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
+    if all(settings[name] for name in bound):
+        yield bound[1], "true", f"one of it and {bound[0]}: a token has one binding"
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return len(text) <= 512 and bool(Name.from_rfc4514_string(text).rdns)
+    except ValueError:
+        return False
+
+
+def _encryption(settings: Mapping[str, Any]) -> Iterator[Fault]:
+    """OpenID Connect Registration §2: a method only beside an algorithm, and a key to encrypt to."""
+    for name in ("id_token_encrypted_response", "userinfo_encrypted_response"):
+        algorithm, method = settings[f"{name}_alg"], settings[f"{name}_enc"]
+        if algorithm not in ("", *ENCRYPTION_ALGORITHMS):
+            yield f"{name}_alg", algorithm[:64], f"one of: {' '.join(ENCRYPTION_ALGORITHMS)}"
+        if method not in ("", *ENCRYPTION_METHODS):
+            yield f"{name}_enc", method[:64], f"one of: {' '.join(ENCRYPTION_METHODS)}"
+        if method and not algorithm:
+            yield f"{name}_enc", method[:64], f"nothing without {name}_alg"
+        if algorithm and not (settings["jwks"] or settings["jwks_uri"]):
+            yield "jwks", "none", f"a key to encrypt to, or jwks_uri, for {name}_alg"
 
 
 def keys_fault(jwks: Any) -> tuple[str, str] | None:

@@ -21,6 +21,7 @@ from idp import claims, randomness
 from idp.errors import ConfError, Problem
 from idp.events import Event, Kind
 from idp.journal import Journal
+from idp.profiles import SIGNED
 from idp.registration import ID_TOKEN_ALGORITHMS, is_client_id, problems_of
 from idp.store.sql import transaction
 from idp.store.tables import relying_parties as table
@@ -192,11 +193,12 @@ class RelyingParties:
             _problem(party.client_id, *problem)
             for problem in problems_of(_settings(party), loopback=self._loopback)
         ]
-        algorithm = party.id_token_signed_response_alg
-        if algorithm not in self._algorithms:
-            allowed = ", ".join(self._algorithms)
-            fault = ("id_token_signed_response_alg", algorithm, allowed)
-            problems.append(_problem(party.client_id, *fault))
+        allowed = ", ".join(self._algorithms)
+        problems += [
+            _problem(party.client_id, name, algorithm, allowed)
+            for name in SIGNED
+            if (algorithm := getattr(party, name)) and algorithm not in self._algorithms
+        ]
         if problems:
             raise ConfError(problems)
         claims.parse_mapping(party.claims)

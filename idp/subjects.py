@@ -3,7 +3,7 @@
 import hmac
 from base64 import urlsafe_b64encode
 
-from idp.addresses import host_of
+from idp.addresses import sector_hosts
 from idp.relying_parties import RelyingParty
 
 
@@ -15,5 +15,5 @@ def pairwise(secret: bytes, party: RelyingParty, subject: str) -> str:
 
 def sector_of(party: RelyingParty) -> str:
     """The sector: registered, else the one host of the redirect URIs, else the client itself."""
-    hosts = {host_of(uri) for uri in party.redirect_uris}
+    hosts = sector_hosts(party.redirect_uris)
     return party.sector or (hosts.pop() if len(hosts) == 1 else f"client:{party.client_id}")
