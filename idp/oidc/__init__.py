@@ -2,9 +2,10 @@
 
 One sign-in, as this package sees it:
 
-1. `authorize.py` reads the request (`parameters.py`), finds the way back to the relying party
-   (`way_back.py`), checks everything else (`checks.py`, `hints.py`). A session that answers it
-   (`fitness.py`) and a person who may act (`gate.py`) go on at 3; everyone else goes to `/login/<id>`.
+1. `authorize.py` reads the request (`parameters.py`; signed: `request_objects.py`), finds the way back to
+   the relying party (`way_back.py`), checks everything else (`checks.py`, `claims_parameter.py`, `hints.py`);
+   or `par.py` did so when it was pushed. A session that answers it (`fitness.py`) and a person who may act
+   (`gate.py`) go on at 3; everyone else goes to `/login/<id>`.
 2. The login pages send the browser back to `/oauth/authorize?login=<id>`; `finished.py` asks everything
    once more.
 3. `consent.py` asks the person where the party's setting or the request wants it; `codes.py` makes the
@@ -22,6 +23,7 @@ from idp.oidc import (
     consent,
     discovery,
     logout,
+    par,
     token,
     token_checks,
     userinfo,
@@ -31,6 +33,6 @@ from idp.oidc import (
 def create_blueprint() -> Blueprint:
     """All routes of this package, under one name."""
     blueprint = Blueprint("oidc", __name__)
-    for part in (authorize, consent, token, token_checks, userinfo, discovery, logout):
+    for part in (authorize, par, consent, token, token_checks, userinfo, discovery, logout):
         blueprint.register_blueprint(part.blueprint)
     return blueprint

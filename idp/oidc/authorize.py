@@ -1,10 +1,13 @@
 """`/oauth/authorize`: checks a request, sends the browser to sign in, gives the code when it is back.
 
-GET  ?client_id=...   a new request   -> a code (session and consent are there), or 303 /login/<id>
-GET  ?login=<id>      back from login -> the code, the consent page, or what stands in its way
+GET  ?client_id=...                  a new request    -> a code (session and consent are there), or 303 /login/<id>
+GET  ?client_id=...&request=...      a signed one     -> the same
+GET  ?client_id=...&request_uri=...  one pushed before (`par.py`) -> the same
+GET  ?login=<id>                     back from login  -> the code, the consent page, or what stands in its way
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
@@ -13,8 +16,19 @@ from werkzeug.exceptions import MethodNotAllowed
 from idp import browser, metrics
 from idp.errors import AccessDenied, OutsideError, RequestError
 from idp.events import Reason
-from idp.login import AuthorizationRequest, Failed, Finished, Started, digest
-from idp.oidc import checks, codes, consent, finished, fitness, gate, hints, parameters, way_back
+from idp.login import AuthorizationRequest, Failed, Finished, Started
+from idp.oidc import (
+    checks,
+    codes,
+    consent,
+    finished,
+    fitness,
+    gate,
+    par,
+    parameters,
+    request_objects,
+    way_back,
+)
 from idp.oidc.finished import Ready
 from idp.oidc.parameters import Parameters
 from idp.oidc.way_back import WayBack, refused
@@ -24,8 +38,6 @@ from idp.sessions import Session
 
 blueprint = Blueprint("authorize", __name__)
 METHODS = ["GET", "POST"]
-MAX_LOGINS_OF_CHALLENGE = 2  # the third login with one challenge is refused (A-026)
-CHALLENGE_WINDOW_S = 600
 MAX_QUERY = 7 * 1024
 
 
@@ -37,26 +49,63 @@ def authorize() -> Response:
     given = parameters.of_request()
     if "login" in given:
         return _resume(given)
-    party, way = way_back.find(given)
+    if request.method == "POST" and not _cookies_came():
+        return _by_get(given)
+    party = way_back.client(given)
+    pushed = par.find(given, party)
+    if pushed is not None:
+        return _told(way_back.of_request(pushed), partial(_begin, pushed))
     try:
-        return _begin(given, party, way)
+        values = _values(given, party)
     except RequestError as error:
         if not error.may_redirect:
             raise
-        return way_back.refusal(way, party, error)
+        return _unread(given, party, error)
+    return _told(way_back.find(values, party), partial(_check_and_begin, values))
 
 
-def _begin(given: Parameters, party: RelyingParty, way: WayBack) -> Response:
-    asked = checks.check(given, party, way)
-    asked = replace(asked, hint_sub=hints.wanted_sub(given, party, asked))
-    if request.method == "POST" and not _cookies_came():
-        return _by_get(given)
-    _refuse_constant_challenge(asked)
+def _told(way: WayBack, then: Callable[[WayBack], Response]) -> Response:
+    """What `then` answers; what it refuses is told to the relying party."""
+    try:
+        return then(way)
+    except RequestError as error:
+        if not error.may_redirect:
+            raise
+        return way_back.refusal(way, error)
+
+
+def _values(given: Parameters, party: RelyingParty) -> Parameters:
+    """What a request that was not pushed asks, from its signed object where it has one."""
+    if checks.must_be_pushed(party):  # A-011
+        raise refused("invalid_request", "the request must be pushed", Reason.REQUEST_URI)
+    if "request_uri" in given and "request" not in given:  # nothing is ever fetched (A-017)
+        raise refused("request_uri_not_supported", "only what was pushed", Reason.REQUEST_URI)
+    return request_objects.unwrapped(given, party)
+
+
+def _unread(given: Parameters, party: RelyingParty, error: RequestError) -> Response:
+    """A request that could not be read: the query may name a way back, as always a registered one."""
+    try:
+        way = way_back.find(given, party)
+    except RequestError:
+        raise error from None
+    return way_back.refusal(way, error)
+
+
+def _check_and_begin(values: Parameters, way: WayBack) -> Response:
+    asked = checks.check(values, way)
+    checks.refuse_constant_challenge(asked)
+    return _begin(asked, way)
+
+
+def _begin(asked: AuthorizationRequest, way: WayBack) -> Response:
+    """A code at once, or the page that leads to one."""
+    party = way.party
     session = browser.current_session()
     required = checks.required_acr(asked, party)
     lacks = fitness.lack(session, asked, party, required)
     if "none" in asked.prompt:
-        return _silently(asked, session, party, way, lacks)
+        return _silently(asked, session, way, lacks)
     if session is None or lacks is not Reason.NONE:
         return _to_login(asked, required)
     official = gate.admit_browser(session, party)
@@ -71,7 +120,6 @@ def _begin(given: Parameters, party: RelyingParty, way: WayBack) -> Response:
 def _silently(
     asked: AuthorizationRequest,
     session: Session | None,
-    party: RelyingParty,
     way: WayBack,
     lacks: Reason,
 ) -> Response:
@@ -80,8 +128,8 @@ def _silently(
     if session is None:  # must_fit has raised; said once more for whoever changes it
         raise refused("login_required", "the person must sign in", Reason.LOGIN_REQUIRED)
     try:
-        gate.admit_browser(session, party)
-        if consent.is_needed(asked, session, party):
+        gate.admit_browser(session, way.party)
+        if consent.is_needed(asked, session, way.party):
             raise refused("consent_required", "the person must agree", Reason.CONSENT_REQUIRED)
         return codes.issue(asked, session, way)
     except AccessDenied as error:
@@ -103,9 +151,9 @@ def _resume(given: Parameters) -> Response:
     if isinstance(state, Finished):
         return finished.ready(stored, _after_login)
     if isinstance(state, Failed) and (state.leaving or state.reason is Reason.DECLINED):
-        party, way = way_back.of_request(state.ticket.request)
+        way = way_back.of_request(state.ticket.request)
         error = refused("access_denied", "the person did not sign in", Reason.DECLINED)
-        return way_back.refusal(way, party, error, state.ticket.journey)
+        return way_back.refusal(way, error, state.ticket.journey)
     return browser.see_other(f"/login/{login_id}")
 
 
@@ -144,14 +192,5 @@ def _by_get(given: Parameters) -> Response:
     """The same request by GET, which brings the cookies; else a POST would never find a session."""
     query = urlencode(given)
     if len(query) > MAX_QUERY:
-        raise refused("invalid_request", "the request is too long", Reason.TOO_LARGE)
+        raise way_back.page_error("invalid_request", Reason.TOO_LARGE, "the request is too long")
     return browser.see_other(f"/oauth/authorize?{query}")
-
-
-def _refuse_constant_challenge(asked: AuthorizationRequest) -> None:
-    """A challenge that comes again and again binds nothing (RFC 9700 §2.1.1, A-026)."""
-    if not asked.code_challenge:
-        return
-    key = f"challenge:{digest(f'{asked.client_id} {asked.code_challenge}')}"
-    if services().short.count(key, CHALLENGE_WINDOW_S) > MAX_LOGINS_OF_CHALLENGE:
-        raise refused("invalid_request", "code_challenge was used before", Reason.PKCE_REUSE)

@@ -10,7 +10,7 @@ from idp import randomness
 from idp.errors import WrongStep
 from idp.login import AuthorizationRequest, Finished, digest
 from idp.logins import Stored
-from idp.oidc import way_back
+from idp.oidc import par, way_back
 from idp.oidc.way_back import WayBack
 from idp.services import services
 from idp.sessions import Session
@@ -48,8 +48,12 @@ ADAPTER: TypeAdapter[Code] = TypeAdapter(Code)
 
 
 def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Response:
-    """Grant, event and code; the answer that carries it. OutsideError when a store is away."""
+    """Grant, event and code; the answer that carries it. OutsideError when a store is away.
+
+    RequestError when the request was pushed and its one code was made before.
+    """
     parts = services()
+    par.use_up(request)
     grant = parts.sessions.add_grant(
         session,
         request.client_id,

@@ -43,7 +43,8 @@ def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
     if not isinstance(state, Finished):
         raise WrongStep(f"not finished but {state.step}")
     ticket = state.ticket
-    party, way = way_back.of_request(ticket.request)  # 1. the way back still stands
+    way = way_back.of_request(ticket.request)  # 1. the way back still stands
+    party = way.party
     if state.code_issued:  # 2. nothing was given out yet (Back button, second tab)
         raise _over(state, Reason.LOGIN_STEP)
     session = browser.current_session()
@@ -64,7 +65,7 @@ def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
     except RequestError as error:
         if not error.may_redirect:
             raise
-        return way_back.refusal(way, party, error, ticket.journey)
+        return way_back.refusal(way, error, ticket.journey)
 
 
 def _over(state: Finished, reason: Reason) -> LoginError:

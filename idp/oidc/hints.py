@@ -12,7 +12,6 @@ from idp.login import AuthorizationRequest
 from idp.oidc.parameters import Parameters
 from idp.oidc.way_back import refused
 from idp.registration import ID_TOKEN_ALGORITHMS
-from idp.relying_parties import RelyingParty
 from idp.services import services
 
 ID_TOKEN_TYP = "JWT"  # noqa: S105 - a type of token; access tokens have another, so none passes here
@@ -41,16 +40,19 @@ def read(token: str) -> IdTokenHint:
     return IdTokenHint(client_id, sub, sid)
 
 
-def wanted_sub(parameters: Parameters, party: RelyingParty, request: AuthorizationRequest) -> str:
-    """The `sub` that the hint names, "" without one. A hint that is not genuine is refused."""
+def wanted_sub(parameters: Parameters, request: AuthorizationRequest) -> str:
+    """The `sub` that the hint names, or the claims parameter; "" for neither. Both must agree.
+
+    A hint that is not genuine is refused.
+    """
     token = parameters.get("id_token_hint")
     if token is None:
-        return ""
+        return request.hint_sub
     try:
         hint = read(token)
     except jws.NotGenuine as error:
         raise _unusable(request) from error
-    if hint.client_id != party.client_id:
+    if hint.client_id != request.client_id or request.hint_sub not in ("", hint.sub):
         raise _unusable(request)
     return hint.sub
 

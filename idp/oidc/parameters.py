@@ -1,8 +1,9 @@
 """Reading the parameters of a request: each at most once, and nothing that two readers read differently.
 
 No "first wins" and no "last wins": a repeated name is refused, in the query, in the body, or once in
-each (RFC 6749 §3.1, A-040). Bytes that are not UTF-8, and control characters, are refused (A-041). A
-parameter without a value is one that was not sent (RFC 6749 §3.1).
+each (RFC 6749 §3.1, A-040). `resource` alone may stand several times (RFC 8707 §2): its values, which have
+no spaces, come as one text with spaces between them. Bytes that are not UTF-8, and control characters, are
+refused (A-041). A parameter without a value is one that was not sent (RFC 6749 §3.1).
 """
 
 import re
@@ -44,10 +45,24 @@ def read(query: bytes, body: bytes) -> Parameters:
         raise _bad("too many parameters", Reason.TOO_LARGE)
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _bad("a parameter is repeated", Reason.REPEATED_PARAMETER)
-    if any(_CONTROL.search(name) or _CONTROL.search(value) for name, value in pairs):
+        found = _joined(pairs)
+    if any(is_unclean(name) or is_unclean(value) for name, value in pairs):
         raise _bad("a parameter has a control character")
-    return {name: value for name, value in pairs if value}
+    return {name: value for name, value in found.items() if value}
+
+
+def is_unclean(text: str) -> bool:
+    """Whether a text has control characters or lone surrogates."""
+    return _CONTROL.search(text) is not None
+
+
+def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Where a name is repeated: `resource` joined, any other refused."""
+    resources = [value for name, value in pairs if name == "resource"]
+    found = dict(pairs)
+    if len(found) != len(pairs) - len(resources) + 1:
+        raise _bad("a parameter is repeated", Reason.REPEATED_PARAMETER)
+    return {**found, "resource": " ".join(resources)}
 
 
 def _pairs(octets: bytes) -> list[tuple[str, str]]:

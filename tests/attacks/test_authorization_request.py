@@ -208,7 +208,10 @@ def test_a009_response_mode(gongmu: Running, browser: httpx.Client, asked: Asked
         answer = browser.get(PATH, params=only_query.parameters(response_mode=mode))
         assert answer.headers["location"].startswith("https://query.example/cb?")
         assert sent_back(answer.headers["location"])["error"] == "invalid_request"
-    for mode in ("jwt", "query.jwt", "web_message", "Query"):
+    for mode in ("jwt", "query.jwt", "fragment.jwt", "form_post.jwt"):
+        answer = browser.get(PATH, params=only_query.parameters(response_mode=mode))
+        assert sent_back(answer.headers["location"])["error"] == "invalid_request"
+    for mode in ("web_message", "Query", "jwt.jwt", ".jwt"):
         query = urlencode(asked.parameters(response_mode=mode))
         gives_page(gongmu, browser, query, "response_mode")
 
@@ -233,14 +236,14 @@ def listener() -> Iterator[Canary]:
         yield found
 
 
-def test_a017_a018_request_objects_are_not_fetched_or_read(
+def test_a017_a018_nothing_is_fetched_and_junk_is_not_read(
     gongmu: Running, browser: httpx.Client, asked: Asked, listener: Canary
 ) -> None:
     for uri in (listener.url, "file:///etc/passwd", "gopher://localhost/", "urn:x"):
         told = gives_error(gongmu, browser, Asked(gongmu.party()), request_uri=uri)
         assert told["error"] == "request_uri_not_supported"
     told = gives_error(gongmu, browser, asked, request="e30.e30.")
-    assert told["error"] == "request_not_supported"
+    assert told["error"] == "invalid_request_object"
     assert listener.calls == 0
 
 

@@ -15,7 +15,8 @@ LONG = "x" * 300
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"request": "a.b.c"}, "request_not_supported"),
+        ({"request": "a.b.c"}, "invalid_request_object"),
+        ({"request": "a.b.c", "request_uri": "urn:x"}, "invalid_request"),
         ({"request_uri": "https://canary.example/"}, "request_uri_not_supported"),
         ({"registration": "{}"}, "registration_not_supported"),
         ({"response_type": None}, "invalid_request"),
@@ -45,6 +46,9 @@ LONG = "x" * 300
         ({"max_age": "٣"}, "invalid_request"),
         ({"max_age": "1" * 10}, "invalid_request"),
         ({"login_hint": LONG}, "invalid_request"),
+        ({"claims": '{"a":' * 200}, "invalid_request"),
+        ({"resource": "https://api.example/"}, "invalid_target"),
+        ({"dpop_jkt": "x" * 42}, "invalid_request"),
     ],
 )
 def test_refused_by_redirect(
@@ -76,7 +80,7 @@ def test_each_refusal_is_one_event(world: World, browser: FlaskClient, asked: As
         {"login_hint": "*)(uid=*))<script>"},
         {"ui_locales": "xx ko-KR en " + "q " * 500},
         {"acr_values": "https://elsewhere.example/loa"},
-        {"claims": '{"a":' * 200},
+        {"claims": '{"a": [[[[[1]]]]], "userinfo": {"nonsense": null, "__proto__": {}}}'},
         {"display": "page"},
     ],
 )
