@@ -54,6 +54,7 @@ class Kind(StrEnum):
     API_READ = "api:read:done"
     API_REFUSED = "api:request:refused"
     OUTSIDE_FAILED = "system:outside:failed"
+    STORE_RESTORED = "system:store:restored"  # a backup was put back, and an operator said how to go on
 
 
 class Reason(StrEnum):
