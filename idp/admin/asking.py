@@ -11,8 +11,9 @@ from typing import Any
 
 from flask import request
 
-from idp.access_tokens import AccessToken, verify_access_token
-from idp.errors import RequestError, UnauthorizedError
+from idp import access_tokens, bearer
+from idp.access_tokens import AccessToken
+from idp.errors import RequestError
 from idp.events import Reason
 from idp.services import services
 
@@ -22,11 +23,10 @@ CALLS_PER_MINUTE = 6000  # of one client, all workers together
 
 
 def caller(scope: str) -> AccessToken:
-    """The client behind the bearer token; 401 without one, 403 without the scope (RFC 6750 §3.1)."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise UnauthorizedError("invalid_token", "a bearer token is needed", scheme="Bearer")
-    found = verify_access_token(token.strip(), f"{services().settings.issuer}/api/v1")
+    """The client behind the access token; 401 without one, 403 without the scope (RFC 6750 §3.1)."""
+    found = bearer.presented(f"{services().settings.issuer}/api/v1")
+    if found.grant:
+        access_tokens.live(found)
     if scope not in found.scope:
         raise refusal(403, "insufficient_scope", f"the token lacks {scope}", Reason.SCOPE)
     if services().short.count(f"rate:api:{found.client_id}", 60) > CALLS_PER_MINUTE:

@@ -1,6 +1,7 @@
 """From a grant to a token response: the code, once (RFC 6749 §4.1.3), and a program for itself (§4.4)."""
 
 import hmac
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -8,7 +9,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from idp import browser
 from idp.errors import AccessDenied, RequestError
 from idp.events import Event, Kind, Reason
-from idp.oidc import codes, gate, minting, refresh
+from idp.oidc import codes, gate, minting, refresh, resources
 from idp.oidc.codes import Code
 from idp.oidc.minting import Sitting
 from idp.oidc.parameters import Parameters
@@ -20,7 +21,7 @@ MIN_VERIFIER, MAX_VERIFIER = 43, 128
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
-def by_code(given: Parameters, party: RelyingParty) -> dict[str, Any]:
+def by_code(given: Parameters, party: RelyingParty, binding: str) -> dict[str, Any]:
     """The answer to a code. It is burned by its first use, right or wrong (A-050 to A-057)."""
     value = given.get("code")
     if value is None:
@@ -28,13 +29,15 @@ def by_code(given: Parameters, party: RelyingParty) -> dict[str, Any]:
     taken = codes.take(value)  # 1. known, and used up from here on
     if taken is None:
         raise invalid_grant(Reason.GRANT_UNKNOWN, party)
-    _check(taken.code, given, party)  # 2. the same client, address and browser
+    _check(taken.code, given, party, binding)  # 2. the same client, address, browser and key
     if not taken.first:  # 3. never used before
         raise _replayed(taken.code, party)
-    sitting = _sitting(taken.code, party)  # 4. the person may still act
+    audience = resources.audience(given, taken.code.resource)  # 4. for what was granted
+    sitting = _sitting(taken.code, party)  # 5. the person may still act
+    sitting = replace(sitting, binding=binding, audience=audience)
     access = minting.access_token(sitting)
     answer = {
-        **of_access_token(access, sitting.scope),
+        **of_access_token(access, sitting.scope, binding),
         "id_token": minting.id_token(sitting, taken.code.nonce, access),
     }
     if refresh.is_granted(sitting):
@@ -43,23 +46,26 @@ def by_code(given: Parameters, party: RelyingParty) -> dict[str, Any]:
     return answer
 
 
-def by_client(given: Parameters, party: RelyingParty) -> dict[str, Any]:
+def by_client(given: Parameters, party: RelyingParty, binding: str) -> dict[str, Any]:
     """A token for a program of its own right: only `gongmu:` scopes, only its audience."""
     allowed = tuple(name for name in party.scope if name.startswith("gongmu:"))
     wanted = tuple(dict.fromkeys(given["scope"].split(" "))) if "scope" in given else allowed
     if not wanted or not set(wanted) <= set(allowed):
         raise RequestError("invalid_scope", "a scope is not registered", reason=Reason.SCOPE)
-    token = minting.client_token(party, wanted)
+    audience = resources.audience(given, party.resources, party.audience)
+    token = minting.client_token(party, wanted, audience=audience, binding=binding)
     record_issued(party)
-    return of_access_token(token, wanted)
+    return of_access_token(token, wanted, binding)
 
 
-def _check(code: Code, given: Parameters, party: RelyingParty) -> None:
+def _check(code: Code, given: Parameters, party: RelyingParty, binding: str) -> None:
     if code.client_id != party.client_id:
         raise invalid_grant(Reason.GRANT_CLIENT, party)
     if given.get("redirect_uri") != code.redirect_uri:
         raise invalid_grant(Reason.REDIRECT_URI, party)
     _check_verifier(code.code_challenge, given.get("code_verifier"), party)
+    if code.dpop_jkt and binding != f"jkt:{code.dpop_jkt}":  # RFC 9449 §10, A-071
+        raise invalid_grant(Reason.SENDER_KEY, party)
 
 
 def _check_verifier(challenge: str, verifier: str | None, party: RelyingParty) -> None:
@@ -107,4 +113,4 @@ def _sitting(code: Code, party: RelyingParty) -> Sitting:
         official = gate.admit(session, party)
     except AccessDenied as error:
         raise invalid_grant(error.reason, party) from error
-    return Sitting(party, session, official, code.grant, code.scope)
+    return Sitting(party, session, official, code.grant, code.scope, claims=code.claims)

@@ -7,12 +7,13 @@ from flask import Blueprint, Response, jsonify
 
 from idp.errors import RequestError
 from idp.events import Reason
-from idp.oidc import clients, grants, parameters, refresh
+from idp.oidc import bindings, clients, grants, parameters, refresh
 from idp.oidc.parameters import Parameters
 from idp.relying_parties import RelyingParty
 
 blueprint = Blueprint("token", __name__)
-GRANTS: dict[str, Callable[[Parameters, RelyingParty], dict[str, Any]]] = {
+# Each gets the parameters, the client that proved itself, and the key its tokens are bound to.
+GRANTS: dict[str, Callable[[Parameters, RelyingParty, str], dict[str, Any]]] = {
     "authorization_code": grants.by_code,
     "refresh_token": refresh.refresh,
     "client_credentials": grants.by_client,
@@ -43,4 +44,4 @@ def answer() -> dict[str, Any]:
         raise RequestError(
             "unauthorized_client", "grant_type is not registered", reason=Reason.GRANT_TYPE
         )
-    return grant(given, party)
+    return grant(given, party, bindings.of_request(party))

@@ -5,16 +5,17 @@ from typing import Any
 from idp import browser
 from idp.errors import RequestError
 from idp.events import Event, Kind, Reason
+from idp.oidc import minting
 from idp.oidc.minting import Sitting
 from idp.relying_parties import RelyingParty
 from idp.services import services
 
 
-def of_access_token(token: str, scope: tuple[str, ...]) -> dict[str, Any]:
+def of_access_token(token: str, scope: tuple[str, ...], binding: str = "") -> dict[str, Any]:
     """The members every token response has (RFC 6749 §5.1)."""
     return {
         "access_token": token,
-        "token_type": "Bearer",
+        "token_type": minting.token_type(binding),
         "expires_in": services().settings.lifetimes.access_token_s,
         "scope": " ".join(scope),
     }

@@ -42,6 +42,14 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1
 """
+# KEYS[1]; ARGV: how it must begin, what to write then, seconds. -> 1, or what stands there, or nil
+_TURN = """
+local value = redis.call('GET', KEYS[1])
+if not value then return nil end
+if string.sub(value, 1, #ARGV[1]) ~= ARGV[1] then return value end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
 # KEYS[1]; ARGV: window. -> count
 _COUNT = """
 local n = redis.call('INCR', KEYS[1])
@@ -70,7 +78,7 @@ class _Script:
 
 
 _TAKE_SCRIPT, _REPLACE_SCRIPT, _COUNT_SCRIPT = _Script(_TAKE), _Script(_REPLACE), _Script(_COUNT)
-_OPEN_SCRIPT, _ENTER_SCRIPT = _Script(_OPEN), _Script(_ENTER)
+_OPEN_SCRIPT, _ENTER_SCRIPT, _TURN_SCRIPT = _Script(_OPEN), _Script(_ENTER), _Script(_TURN)
 
 
 class RedisShort:
@@ -123,6 +131,32 @@ class RedisShort:
             return _readable(ask, name, command, _REPLACE_SCRIPT)
 
         return bool(self._client.exchange(work))
+
+    def lay(self, key: str, head: str, rest: str, ttl_s: int) -> None:
+        """Write a value that `turn` will find by its head, whatever stood there."""
+        name = self._key(key)
+
+        def work(primary: str, ask: Ask) -> Any:
+            return ask(("SET", name, self._headed(primary, name, head, rest), "EX", ttl_s))
+
+        self._client.exchange(work)
+
+    def turn(self, key: str, head: str, new_head: str, new_rest: str, ttl_s: int) -> Taken | None:
+        """Compare by the head and set, in one trip: `first` when that was done, else the rest there."""
+        name = self._key(key)
+
+        def work(primary: str, ask: Ask) -> tuple[str, Any]:
+            begins = f"{self._sealed(primary, name, head)}\n"
+            new = self._headed(primary, name, new_head, new_rest)
+            command = ("EVALSHA", _TURN_SCRIPT.digest, 1, name, begins, new, ttl_s)
+            return primary, _readable(ask, name, command, _TURN_SCRIPT)
+
+        primary, answer = self._client.exchange(work)
+        if answer == 1:
+            return Taken(value="", first=True)
+        rest = None if answer is None else answer.partition(b"\n")[2]
+        value = self._opened(primary, name, rest)
+        return None if value is None else Taken(value=value, first=False)
 
     def count(self, key: str, window_s: int) -> int:
         """Count this call in the window that began with the first."""
@@ -186,6 +220,9 @@ class RedisShort:
 
     def _sealed(self, primary: str, name: str, value: str) -> str:
         return f"{primary}|{self._mac(primary, name, value.encode())}|{value}"
+
+    def _headed(self, primary: str, name: str, head: str, rest: str) -> str:
+        return f"{self._sealed(primary, name, head)}\n{self._sealed(primary, name, rest)}"
 
     def _opened(self, primary: str, name: str, stored: Any) -> str | None:
         """The value in what was stored; None when it is absent, or not as we wrote it."""

@@ -57,6 +57,40 @@ def test_replace_compares_and_keeps_the_time_to_live(store: RedisShort, redis_ur
     assert not store.replace("login:gone", "old", "new")
 
 
+def test_turn_compares_by_the_head_and_tells_what_stands_there(
+    store: RedisShort, redis_url: str
+) -> None:
+    client = redis.Redis.from_url(redis_url)
+    assert store.turn("family:a", "one", "two", "", 50) is None
+    store.lay("family:a", "one", "rest of one", 50)
+    first = store.turn("family:a", "one", "two", "rest of two", 70)
+    again = store.turn("family:a", "one", "three", "rest of three", 90)
+    assert first is not None
+    assert first.first
+    assert again is not None
+    assert (again.first, again.value) == (False, "rest of two")
+    assert 50 < int(client.ttl("family:{a}")) <= 70
+    stored = client.get("family:{a}")
+    head, _, rest = stored.partition(b"\n")
+    for forged in (
+        head + b"\n" + rest + b"x",
+        head.replace(b"two", b"one") + b"\n" + rest,
+        stored.replace(stored[:16], b"0123456789abcdef"),
+        head,
+        b"\n",
+    ):
+        client.set("family:{a}", forged, ex=50)
+        turned = store.turn("family:a", "one", "three", "", 50)
+        assert turned is None or not turned.first
+        assert client.get("family:{a}") == forged
+
+
+def test_of_many_that_turn_one_value_one_does(store: RedisShort) -> None:
+    store.lay("family:a", "one", "", 50)
+    turned = _in_parallel(200, lambda: store.turn("family:a", "one", "two", "rest", 50))
+    assert sum(1 for one in turned if one is not None and one.first) == 1
+
+
 def test_count_counts_within_its_window(store: RedisShort) -> None:
     assert [store.count("rate:a", 10) for _ in range(3)] == [1, 2, 3]
 

@@ -76,6 +76,21 @@ class MemoryShort:
             entry.value = new
             return True
 
+    def lay(self, key: str, head: str, rest: str, ttl_s: int) -> None:
+        self.put(key, f"{head}\n{rest}", ttl_s)
+
+    def turn(self, key: str, head: str, new_head: str, new_rest: str, ttl_s: int) -> Taken | None:
+        with self._open():
+            entry = self._living(key)
+            if entry is None:
+                return None
+            stands, _, rest = entry.value.partition("\n")
+            if stands != head:
+                return Taken(rest, first=False)
+            new = _Entry(f"{new_head}\n{new_rest}", self._time_s() + ttl_s)
+            self._entries[self._prefix + key] = new
+            return Taken("", first=True)
+
     def count(self, key: str, window_s: int) -> int:
         with self._open():
             entry = self._living(key)

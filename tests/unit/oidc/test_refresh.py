@@ -9,7 +9,6 @@ from flask.testing import FlaskClient
 
 from idp.contracts import State
 from idp.events import Reason
-from idp.oidc import refresh as refreshing
 from tests.unit.oidc.scene import Asked, Registered, World
 from tests.unit.oidc.test_authorize import code_of
 from tests.unit.oidc.test_token import is_refused, redeem
@@ -201,17 +200,3 @@ def test_many_at_once_get_one_new_token(
     assert len({answer.json["refresh_token"] for answer in answers}) == 1
     assert refresh(answers[0].json["refresh_token"]).status_code == 200
     assert world.events(kind="token:refresh:reused") == []
-
-
-def test_of_two_rotations_from_one_state_the_second_gives_nothing(
-    world: World, first: dict[str, Any], mail: Registered
-) -> None:
-    """The compare-and-set itself, without waiting for a lucky race."""
-    grant = refreshing.grant_of  # the grant stands in front of the token
-    with world.app.test_request_context():
-        key = f"family:{grant(first['refresh_token'])}"
-        text = world.parts.short.get(key)
-        assert text is not None
-        presented = refreshing._presented(first["refresh_token"], mail.party)
-        assert refreshing._rotate(presented, text) is not None
-        assert refreshing._rotate(presented, text) is None
