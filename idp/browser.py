@@ -6,6 +6,7 @@ to a browser and means no one is signed in; `gongmu-session` is new at every aut
 """
 
 import hmac
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -40,6 +41,12 @@ def allow_form_target(address: str) -> None:
     """Let a form of this page end at a relying party's origin (CSP form-action follows redirects)."""
     parts = urlsplit(address)
     g.form_target = f"{parts.scheme}://{parts.netloc}"
+
+
+def allow_frames(addresses: Iterable[str]) -> None:
+    """Let this page load these addresses in frames, and their origins alone (CSP frame-src)."""
+    parts = map(urlsplit, addresses)
+    g.frame_origins = sorted({f"{part.scheme}://{part.netloc}" for part in parts})
 
 
 def browser_secret() -> str:

@@ -18,6 +18,7 @@ from idp.logins import Stored
 from idp.oidc import fitness, gate, way_back
 from idp.oidc.way_back import WayBack
 from idp.relying_parties import RelyingParty
+from idp.services import services
 from idp.sessions import Session
 
 
@@ -48,7 +49,7 @@ def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
     if state.code_issued:  # 2. nothing was given out yet (Back button, second tab)
         raise _over(state, Reason.LOGIN_STEP)
     session = browser.current_session()
-    if session is None or session.id != state.session:  # 3. this browser holds the session
+    if session is None or not _is_of(session, state):  # 3. this browser holds the session
         raise _over(state, Reason.SESSION_OVER)
     try:
         fitness.must_fit(  # 4. the session answers the request
@@ -66,6 +67,11 @@ def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
         if not error.may_redirect:
             raise
         return way_back.refusal(way, error, ticket.journey)
+
+
+def _is_of(session: Session, state: Finished) -> bool:
+    """The login's own session, or the one that has taken it over since (a second tab, A-126)."""
+    return state.session == session.id or services().sessions.heir(state.session) == session.id
 
 
 def _over(state: Finished, reason: Reason) -> LoginError:

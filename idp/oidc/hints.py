@@ -25,6 +25,7 @@ class IdTokenHint:
     client_id: str
     sub: str
     sid: str
+    expires_at: int  # seconds since 1970
 
 
 def read(token: str) -> IdTokenHint:
@@ -32,12 +33,12 @@ def read(token: str) -> IdTokenHint:
     claims = jws.verify(token, services().keys.jwks(), RULES)
     if claims.get("iss") != services().settings.issuer:
         raise jws.NotGenuine("another issuer")
-    jws.seconds(claims, "exp")
+    expires_at = jws.seconds(claims, "exp")
     values = [claims.get(name) for name in ("aud", "sub", "sid")]
-    if not all(isinstance(value, str) and value for value in values):
-        raise jws.NotGenuine("aud, sub or sid is not a text")
+    if expires_at is None or not all(isinstance(value, str) and value for value in values):
+        raise jws.NotGenuine("exp, aud, sub or sid is missing or of another type")
     client_id, sub, sid = map(str, values)
-    return IdTokenHint(client_id, sub, sid)
+    return IdTokenHint(client_id, sub, sid, expires_at)
 
 
 def wanted_sub(parameters: Parameters, request: AuthorizationRequest) -> str:

@@ -1,4 +1,9 @@
-"""`/oauth/logout`: a relying party asks that the person be signed out (OIDC RP-Initiated Logout 1.0)."""
+"""`/oauth/logout`: a relying party asks that the person be signed out (OIDC RP-Initiated Logout 1.0).
+
+An ID token of ours says who asks and for which session. It ends that session without a question; an
+expired one does so only while its session lives, and counts for nothing afterwards. Without one the
+person is asked. Whoever registered for it is told through the signed-out page (Front-Channel Logout).
+"""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -17,6 +22,7 @@ from idp.oidc.way_back import MAX_STATE
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
+from idp.signals import frontchannel
 
 blueprint = Blueprint("logout", __name__)
 PURPOSE = "logout"
@@ -25,7 +31,7 @@ _FIELDS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A checked request: who asks, for whom, and where the browser goes afterwards."""
+    """A checked request: who asks, for which session, and where the browser goes afterwards."""
 
     party: RelyingParty | None
     hint: IdTokenHint | None
@@ -40,7 +46,7 @@ def logout() -> Response:
     asked = _asked(given)
     if "csrf" in given:  # the answer of our own page
         browser.check_csrf(PURPOSE)
-        return _end(asked, browser.current_session(), Reason.BY_PERSON)
+        return _end(asked, browser.current_session())
     if request.method == "POST" and not _session_came():
         return _by_get(asked)
     session = browser.current_session()
@@ -49,14 +55,18 @@ def logout() -> Response:
     if asked.hint is not None and asked.party is not None:
         if asked.hint.sub != sub_of(asked.party, session.subject):
             raise _refused(Reason.ID_TOKEN_HINT, asked.party)  # another person's (A-127)
-        if asked.hint.sid == session.id:
-            return _end(asked, session, Reason.BY_PERSON)
+        if services().sessions.heir(asked.hint.sid) == session.id:
+            return _end(asked, session)
     return _confirm(asked)  # anyone may have made this link (A-128)
 
 
 def _asked(given: Parameters) -> _Asked:
     hint = _hint(given)  # 1. id_token_hint
     party = _party(given, hint)  # 2. client_id
+    if hint is not None and _is_stale(hint):
+        hint = None
+        if "client_id" not in given:  # nobody vouches for the address: it is not followed
+            return _Asked(None, None, "", {})
     uri = _return_uri(given, party)  # 3. post_logout_redirect_uri
     state = given.get("state")  # 4. state
     if state is not None and len(state) > MAX_STATE:
@@ -73,6 +83,12 @@ def _hint(given: Parameters) -> IdTokenHint | None:
         return hints.read(given["id_token_hint"])
     except jws.NotGenuine as error:
         raise _refused(Reason.ID_TOKEN_HINT) from error
+
+
+def _is_stale(hint: IdTokenHint) -> bool:
+    """Expired, and its session is over as well: it says nothing about now (§2)."""
+    parts = services()
+    return parts.now().timestamp() >= hint.expires_at and not parts.sessions.heir(hint.sid)
 
 
 def _party(given: Parameters, hint: IdTokenHint | None) -> RelyingParty | None:
@@ -100,20 +116,30 @@ def _confirm(asked: _Asked) -> Response:
     return _page(render_template("logout_confirm.html", fields=asked.fields))
 
 
-def _end(asked: _Asked, session: Session | None, reason: Reason) -> Response:
-    if session is not None:
-        services().sessions.end(session.id, reason)
+def _end(asked: _Asked, session: Session | None) -> Response:
     browser.set_session_cookie("")
-    return _done(asked)
+    if session is None:
+        return _done(asked)
+    parts = services()
+    parts.sessions.end(session.id, Reason.BY_PERSON)
+    frames = frontchannel.addresses(parts.engine, parts.settings.issuer, session.id)
+    return _signed_out(asked, frames) if frames else _done(asked)
 
 
 def _done(asked: _Asked) -> Response:
-    if asked.return_url:
-        return browser.see_other(asked.return_url)
+    return browser.see_other(asked.return_url) if asked.return_url else _signed_out(asked, [])
+
+
+def _signed_out(asked: _Asked, frames: list[str]) -> Response:
+    browser.allow_frames(frames)
     locale = get_locale()
     english = locale is not None and locale.language == "en"
     name = (asked.party.name_en if english else asked.party.name_ko) if asked.party else ""
-    return _page(render_template("signed_out.html", relying_party=name, return_url=""))
+    return _page(
+        render_template(
+            "signed_out.html", relying_party=name, return_url=asked.return_url, frames=frames
+        )
+    )
 
 
 def _session_came() -> bool:

@@ -13,6 +13,7 @@ from idp.events import Reason
 from idp.people import must_be_active
 from idp.services import services
 from idp.sessions import Session
+from idp.signals import frontchannel
 from idp.store.sql import transaction
 from idp.web import my_consents, my_story
 
@@ -44,7 +45,7 @@ def end(session_id: str) -> Response:
     mine = _mine()
     if any(session.id == session_id for session in _my_sessions(mine)):
         services().sessions.end(session_id, Reason.BY_PERSON, actor=mine.subject)
-    return _signed_out() if session_id == mine.id else browser.see_other("/account")
+    return _signed_out(mine) if session_id == mine.id else browser.see_other("/account")
 
 
 @blueprint.post("/account/sessions/end-all")
@@ -54,7 +55,7 @@ def end_all() -> Response:
     mine = _mine()
     for session in _my_sessions(mine):
         services().sessions.end(session.id, Reason.BY_PERSON, actor=mine.subject)
-    return _signed_out()
+    return _signed_out(mine)
 
 
 @blueprint.post("/account/sessions/<session_id>/not-me")
@@ -103,6 +104,10 @@ def _row(session: Session, mine: Session) -> dict[str, Any]:
     }
 
 
-def _signed_out() -> Response:
+def _signed_out(mine: Session) -> Response:
+    parts = services()
+    frames = frontchannel.addresses(parts.engine, parts.settings.issuer, mine.id)
     browser.set_session_cookie("")
-    return make_response(render_template("signed_out.html", return_url=None, relying_party=None))
+    browser.allow_frames(frames)
+    html = render_template("signed_out.html", return_url="", relying_party="", frames=frames)
+    return make_response(html)

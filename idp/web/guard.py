@@ -58,10 +58,11 @@ def _limits() -> None:
 def _headers(response: Response) -> Response:
     headers = response.headers
     target = f" {g.form_target}" if "form_target" in g else ""
+    frames = f"frame-src {' '.join(g.frame_origins)}; " if g.get("frame_origins") else ""
     headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
         "connect-src 'self'; font-src 'self'; manifest-src 'self'; media-src 'self' blob:; "
-        f"form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"
+        f"{frames}form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"
     )
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"

@@ -194,9 +194,16 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "signed-out": (
         "signed_out.html",
-        {"relying_party": "공직자 메일", "return_url": "https://mail.example.go.kr/"},
+        {
+            "relying_party": "공직자 메일",
+            "return_url": "https://mail.example.go.kr/",
+            "frames": [],
+        },
     ),
-    "signed-out-plain": ("signed_out.html", {"relying_party": None, "return_url": None}),
+    "signed-out-plain": (
+        "signed_out.html",
+        {"relying_party": "", "return_url": "", "frames": ["https://mail.example.go.kr/out?sid=s"]},
+    ),
     "logout": ("logout_confirm.html", {"fields": {"state": '"><script>alert(1)</script>'}}),
     "form-post": (
         "form_post.html",

@@ -1,11 +1,14 @@
 """`/oauth/logout`: who is signed out, after which question, and where the browser goes."""
 
 import re
+from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
 
+from idp.events import Reason
 from tests.unit.oidc.scene import KIM, Asked, Registered, World
 from tests.unit.oidc.test_authorize import code_of
 from tests.unit.oidc.test_token import redeem
@@ -59,6 +62,64 @@ def test_an_expired_hint_will_do(world: World, browser: FlaskClient, hint: str) 
     answer = browser.get("/oauth/logout", query_string={"id_token_hint": hint, "client_id": "mail"})
     assert "gongmu-session=;" in answer.headers["Set-Cookie"]
     assert answer.status_code == 200
+
+
+def test_an_expired_hint_of_a_session_that_is_over_counts_for_nothing(
+    world: World, browser: FlaskClient, mail: Registered, hint: str
+) -> None:
+    world.parts.sessions.end(world.events(kind="session:start:accepted")[0]["session"], Reason.NONE)
+    world.sign_in(browser, official=KIM)
+    query = {"id_token_hint": hint, "post_logout_redirect_uri": BYE}
+    is_page_error(browser.get("/oauth/logout", query_string=query))  # not yet: Kim is not meant
+    world.clock.forward(301)
+    page = browser.get("/oauth/logout", query_string=query)
+    assert page.status_code == 200  # the person is asked, and goes nowhere afterwards
+    assert {"id_token_hint", "post_logout_redirect_uri"}.isdisjoint(fields_of(page.text))
+    assert is_signed_in(world, browser, mail)
+    page = browser.get("/oauth/logout", query_string={**query, "client_id": "mail"})
+    assert "post_logout_redirect_uri" in fields_of(page.text)
+    assert is_signed_in(world, browser, mail)
+
+
+def test_the_frames_of_the_signed_out_page(world: World, browser: FlaskClient) -> None:
+    """Those who had a grant in the session and registered for it, and their origins alone (§3)."""
+    addresses = ("https://framed0.example/out?a=b", "https://framed1.example/out")
+    first, second = (
+        world.register(f"framed{number}", frontchannel_logout_uri=address)
+        for number, address in enumerate(addresses)
+    )
+    world.register("absent", frontchannel_logout_uri="https://absent.example/out")
+    session = world.sign_in(browser)
+    tokens = [id_token(world, browser, party) for party in (first, second, world.register("none"))]
+    bye = first.party.post_logout_redirect_uris[0]
+    query = {"id_token_hint": tokens[0], "post_logout_redirect_uri": bye, "state": "s"}
+    answer = browser.get("/oauth/logout", query_string=query)
+    told = urlencode({"iss": "http://localhost", "sid": session.id})
+    assert [
+        unescape(frame) for frame in re.findall(r'<iframe hidden src="([^"]+)"', answer.text)
+    ] == [
+        f"{addresses[0]}&{told}",
+        f"{addresses[1]}?{told}",
+    ]
+    policy = answer.headers["Content-Security-Policy"]
+    assert "; frame-src https://framed0.example https://framed1.example; " in policy
+    assert f'id="back" href="{bye}?state=s"' in answer.text
+    assert world.parts.sessions.get(session.id) is None
+    # Once more there is nobody to sign out, and no other page may have frames.
+    assert browser.get("/oauth/logout", query_string=query).headers["Location"] == f"{bye}?state=s"
+    assert "frame-src" not in browser.get("/").headers["Content-Security-Policy"]
+
+
+def test_ending_this_browsers_session_in_the_account_loads_the_frames_too(
+    world: World, browser: FlaskClient
+) -> None:
+    party = world.register("framed", frontchannel_logout_uri="https://framed.example/out")
+    session = world.sign_in(browser)
+    code_of(world, browser, Asked(party))
+    csrf = fields_of(browser.get("/account").text)["csrf"]
+    answer = browser.post(f"/account/sessions/{session.id}/end", data={"csrf": csrf})
+    assert f"sid={session.id}" in answer.text
+    assert "frame-src https://framed.example;" in answer.headers["Content-Security-Policy"]
 
 
 def test_without_hint_the_person_is_asked(
