@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from idp import bodies, browser, fast_path, oidc, problems, randomness
+from idp import bodies, browser, fast_path, oidc, problems, randomness, sender
 from idp.admin import api
 from idp.conf import Settings
 from idp.contracts import Kit, MethodKit, SiteKit
@@ -110,6 +110,7 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
     pages.init_app(app)
     guard.init_app(app)
     app.after_request(browser.keep_cookies)
+    app.after_request(sender.keep_nonce)
     for blueprint in (
         home.blueprint,
         login_pages.blueprint,

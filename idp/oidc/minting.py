@@ -88,6 +88,11 @@ def confirmation(binding: str) -> Mapping[str, Any]:
     return {"cnf": {_CONFIRMATIONS[kind]: thumbprint}}
 
 
+def token_type(binding: str) -> str:
+    """How a token is sent: a certificate proves itself beside a bearer's header (RFC 8705 §3)."""
+    return "DPoP" if binding.startswith("jkt:") else "Bearer"
+
+
 def _issued(party: RelyingParty, claims: JsonObject) -> str:
     """In the party's form: signed, to be read by whoever it is for, or opaque, for introspection."""
     if party.access_token_format == "opaque":  # noqa: S105 - a format

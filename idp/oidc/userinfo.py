@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
-from idp import access_tokens
+from idp import access_tokens, bearer
 from idp.errors import AccessDenied, RequestError, UnauthorizedError
 from idp.events import Reason
 from idp.oidc import gate, user_claims
@@ -23,7 +23,7 @@ def userinfo() -> Response:
 
 def answer() -> dict[str, Any]:
     """The claims of the token's scopes; a token whose person or grant is gone does not count."""
-    token = access_tokens.read_access_token(bearer(), services().settings.issuer)
+    token = bearer.presented(services().settings.issuer)
     if "openid" not in token.scope:
         raise _insufficient_scope()
     grant, session = access_tokens.live(token)
@@ -36,14 +36,6 @@ def answer() -> dict[str, Any]:
         raise UnauthorizedError("invalid_token", scheme="Bearer", reason=error.reason) from error
     asked = user_claims.asked(grant.claims, "userinfo")
     return {**user_claims.of(official, party, token.scope, asked), "sub": token.subject}
-
-
-def bearer() -> str:
-    """The token, from the header only (RFC 6750 §2.1; R-022, A-079)."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or " " in token:
-        raise UnauthorizedError("invalid_token", "a bearer token is needed", scheme="Bearer")
-    return token
 
 
 def _insufficient_scope() -> RequestError:
