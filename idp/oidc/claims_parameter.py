@@ -1,8 +1,8 @@
 """The `claims` parameter: single claims, asked for one by one (OIDC Core §5.5).
 
-It comes from outside and may be anything: its size is bounded before it is read, and what is kept is
-built anew from the few members that have a meaning. What we do not understand is ignored, as §5.5 says;
-what has the wrong form is refused.
+It comes from outside and may be anything: its size and depth are bounded, and what is kept is built anew
+from the few members that have a meaning. What we do not understand is ignored, as §5.5 says; what has
+the wrong form is refused.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from idp import jws
 from idp.conf import ACR_ORDER
 from idp.errors import RequestError
 from idp.events import Reason
@@ -65,23 +66,9 @@ def read(parameters: Parameters) -> AskedClaims:
 
 def _parse(text: str) -> Mapping[str, Any]:
     try:
-        whole = json.loads(text, object_pairs_hook=_members, parse_constant=_constant)
-    except (ValueError, RecursionError) as error:  # thousands of brackets are refused by depth
-        raise _bad("claims is not JSON") from error
-    if not isinstance(whole, dict):
-        raise _bad("claims is not an object")
-    return whole
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _bad("claims says one thing twice")
-    return found
-
-
-def _constant(_text: str) -> None:
-    raise _bad("claims is not JSON")
+        return jws.json_object(text.encode())
+    except jws.NotGenuine as error:
+        raise _bad("claims is not a JSON object") from error
 
 
 def _section(section: Any) -> dict[str, Wish]:

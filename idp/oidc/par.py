@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, jsonify
 from pydantic import TypeAdapter, ValidationError
 
-from idp import browser, randomness
+from idp import browser, randomness, sender
+from idp.errors import RequestError
 from idp.events import Reason
 from idp.login import AuthorizationRequest, digest
 from idp.oidc import checks, clients, parameters, request_objects, way_back
@@ -41,14 +42,26 @@ def push() -> Response:
     """The pushed authorization request endpoint."""
     given = parameters.of_body()
     party = clients.authenticate(given)  # 1. the party itself
-    values = {**request_objects.unwrapped(given, party), "client_id": party.client_id}  # 2. signed
-    way = way_back.find(values, way_back.client(values))  # 3. a way back
-    asked = checks.check(values, way)  # 4. all else, as at the authorization endpoint
+    key = (
+        sender.proven_key()
+    )  # 2. its key; before an object is spent, for this may ask to come again
+    values = {**request_objects.unwrapped(given, party), "client_id": party.client_id}  # 3. signed
+    way = way_back.find(values, way_back.client(values))  # 4. a way back
+    asked = _bound(checks.check(values, way), key)  # 5. all else, as at the authorization endpoint
     checks.refuse_constant_challenge(asked)
     response = jsonify({"request_uri": _keep(asked), "expires_in": LIFE_S})
     response.status_code = 201
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _bound(asked: AuthorizationRequest, key: str) -> AuthorizationRequest:
+    """Bound to the key that pushed it, as if it had said so in `dpop_jkt` (RFC 9449 §10.1)."""
+    if key and asked.dpop_jkt not in ("", key):
+        raise RequestError(
+            "invalid_dpop_proof", "dpop_jkt is another key", reason=Reason.DPOP_PROOF
+        )
+    return replace(asked, dpop_jkt=key or asked.dpop_jkt)
 
 
 def _keep(asked: AuthorizationRequest) -> str:
