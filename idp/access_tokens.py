@@ -53,6 +53,14 @@ def keep(claims: JsonObject) -> str:
     return token
 
 
+def forget(token: str) -> bool:
+    """Take an opaque token back; false for one that is signed, which nobody can take back."""
+    if "." in token:
+        return False
+    services().short.delete(f"access:{digest(token)}")
+    return True
+
+
 def verify_access_token(token: str, audience: str) -> AccessToken:
     """A token of ours that counts now for this audience (RFC 9068 §4).
 

@@ -150,6 +150,17 @@ class Outbound(Table):
     )
 
 
+class Grants(Table):
+    """Ways to a token that few installations need. Each must be among a party's grant_types as well."""
+
+    token_exchange: bool = Field(
+        False, description="an internal application may call another for a person (RFC 8693)"
+    )
+    device: bool = Field(
+        False, description="devices without a browser sign in by a code typed elsewhere (RFC 8628)"
+    )
+
+
 class Passkeys(Table):
     """What a person may register."""
 
@@ -243,6 +254,7 @@ class Settings(Table):
     stores: Stores = Stores()
     keys: Keys = Keys()
     lifetimes: Lifetimes = Lifetimes()
+    grants: Grants = Grants()
     passkeys: Passkeys = Passkeys()
     outbound: Outbound = Outbound()
     acr_rules: tuple[AcrRule, ...] = DEFAULT_ACR_RULES

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.x509 import Name
 
+from idp import encryption
 from idp.addresses import (
     address_fault,
     app_address_fault,
@@ -27,14 +28,24 @@ RESPONSE_MODES = (
     *("query", "fragment", "form_post"),
     *("jwt", "query.jwt", "fragment.jwt", "form_post.jwt"),  # JARM
 )
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a grant type
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    TOKEN_EXCHANGE,
+    DEVICE_CODE,
+)
+AUTH_METHODS = (
+    *("client_secret_basic", "client_secret_post", "private_key_jwt"),
+    *("tls_client_auth", "self_signed_tls_client_auth", "none"),
+)
 ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
-ENCRYPTION_ALGORITHMS = ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256")
-ENCRYPTION_METHODS = ("A128CBC-HS256", "A128GCM", "A256GCM")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)  # shorter than any `sub`
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}", re.ASCII)  # RFC 6749 §3.3
 _CONTACT = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}", re.ASCII)
+DEVICE_ACRS = ACR_ORDER[:2]  # a typed code binds a device no better than a return code binds a desk
 MAX_KEYS = 10
 MAX_ADDRESSES = 50
 MAX_AGE_S = 30 * 86400
@@ -48,6 +59,7 @@ def problems_of(settings: Mapping[str, Any], *, loopback: bool) -> list[Fault]:
         *_addresses(settings, loopback=loopback),
         *_closed_lists(settings),
         *_grants(settings),
+        *_further_grants(settings),
         *_subjects(settings),
         *_keys(settings),
         *_certificates(settings),
@@ -90,6 +102,7 @@ def _addresses(settings: Mapping[str, Any], *, loopback: bool) -> Iterator[Fault
         ("sector_identifier_uri", fetched_fault),
         ("origins", origin_fault),
         ("resources", address_fault),
+        ("protected_resources", address_fault),
     ):
         value = settings[key]
         addresses = value if isinstance(value, list) else [value] if value else []
@@ -138,10 +151,25 @@ def _grants(settings: Mapping[str, Any]) -> Iterator[Fault]:
         yield "redirect_uris", "none", "at least one for authorization_code"
     if "authorization_code" in grants and "openid" not in settings["scope"]:
         yield "scope", "no openid", "openid for authorization_code"
-    if "refresh_token" in grants and "authorization_code" not in grants:
+    if "refresh_token" in grants and not {"authorization_code", DEVICE_CODE} & set(grants):
         yield "grant_types", "refresh_token alone", "refresh_token with authorization_code"
     if "client_credentials" in grants and not settings["audience"]:
         yield "audience", "none", "the API that client_credentials tokens are for"
+
+
+def _further_grants(settings: Mapping[str, Any]) -> Iterator[Fault]:
+    """Token exchange (RFC 8693) and the device grant (RFC 8628)."""
+    grants = settings["grant_types"]
+    if DEVICE_CODE in grants and "openid" not in settings["scope"]:
+        yield "scope", "no openid", "openid for the device grant"
+    if DEVICE_CODE in grants and settings["minimum_acr"] not in DEVICE_ACRS:
+        # Whoever reads the code aloud to a stranger signs in the stranger's device (RFC 8628 §5.4).
+        yield "minimum_acr", settings["minimum_acr"], f"one of {' '.join(DEVICE_ACRS)} for devices"
+    audiences = settings["exchange_audiences"]
+    if (TOKEN_EXCHANGE in grants) != bool(audiences):
+        yield "exchange_audiences", f"{len(audiences)}", "client_ids, with the grant token-exchange"
+    if len(audiences) > MAX_ADDRESSES or not all(map(is_client_id, audiences)):
+        yield "exchange_audiences", " ".join(audiences)[:200], f"at most {MAX_ADDRESSES} client_ids"
 
 
 def _subjects(settings: Mapping[str, Any]) -> Iterator[Fault]:
@@ -195,14 +223,28 @@ def _encryption(settings: Mapping[str, Any]) -> Iterator[Fault]:
     """OpenID Connect Registration §2: a method only beside an algorithm, and a key to encrypt to."""
     for name in ("id_token_encrypted_response", "userinfo_encrypted_response"):
         algorithm, method = settings[f"{name}_alg"], settings[f"{name}_enc"]
-        if algorithm not in ("", *ENCRYPTION_ALGORITHMS):
-            yield f"{name}_alg", algorithm[:64], f"one of: {' '.join(ENCRYPTION_ALGORITHMS)}"
-        if method not in ("", *ENCRYPTION_METHODS):
-            yield f"{name}_enc", method[:64], f"one of: {' '.join(ENCRYPTION_METHODS)}"
+        if algorithm not in ("", *encryption.KEY_TYPES):
+            yield f"{name}_alg", algorithm[:64], f"one of: {' '.join(encryption.KEY_TYPES)}"
+        if method not in ("", *encryption.METHODS):
+            yield f"{name}_enc", method[:64], f"one of: {' '.join(encryption.METHODS)}"
         if method and not algorithm:
             yield f"{name}_enc", method[:64], f"nothing without {name}_alg"
-        if algorithm and not (settings["jwks"] or settings["jwks_uri"]):
+        if algorithm in encryption.KEY_TYPES and not _may_encrypt(settings, algorithm):
             yield "jwks", "none", f"a key to encrypt to, or jwks_uri, for {name}_alg"
+    if settings["userinfo_encrypted_response_alg"] and not settings["userinfo_signed_response_alg"]:
+        yield "userinfo_signed_response_alg", "none", "one: what is encrypted is signed first"
+
+
+def _may_encrypt(settings: Mapping[str, Any], algorithm: str) -> bool:
+    """Whether there is a key for it; one behind a jwks_uri is looked for when it is needed."""
+    jwks = settings["jwks"]
+    if settings["jwks_uri"] or jwks is None or keys_fault(jwks) is not None:
+        return bool(settings["jwks_uri"] or jwks)  # a fault is told elsewhere
+    try:
+        encryption.key_for(jwks, algorithm)
+    except NotGenuine:
+        return False
+    return True
 
 
 def keys_fault(jwks: Any) -> tuple[str, str] | None:

@@ -62,6 +62,8 @@ class RelyingParty:
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)
+    protected_resources: tuple[str, ...] = ()  # those it answers for: it may introspect their tokens
+    exchange_audiences: tuple[str, ...] = ()  # client_ids of those it may call for a person (RFC 8693)
     origins: tuple[str, ...] = ()  # of its browser apps: CORS for these alone
     frontchannel_logout_uri: str = ""
     dpop_bound_access_tokens: bool = False

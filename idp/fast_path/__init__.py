@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _to_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode  # as Flask's own
 AUTHORIZE = "/oauth/authorize"
 POLL = "/login/<login_id>/status"
-_ANSWERS: Mapping[tuple[str, str], Callable[[], dict[str, Any]]] = {
+_ANSWERS: Mapping[tuple[str, str], Callable[[], dict[str, Any] | Response]] = {
     ("POST", "/oauth/token"): token.answer,
     ("POST", "/oauth/introspect"): token_checks.answer,
     ("GET", "/oauth/userinfo"): userinfo.answer,
@@ -96,7 +96,7 @@ class FastPath:
 
     def _answer(
         self,
-        answer: Callable[[], dict[str, Any]],
+        answer: Callable[[], dict[str, Any] | Response],
         rule: Rule,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
@@ -108,10 +108,13 @@ class FastPath:
             structlog.contextvars.clear_contextvars()
             structlog.contextvars.bind_contextvars(route=rule.rule)
             try:
-                body = _to_json(answer()).encode() + b"\n"
+                told = answer()
             except Exception as error:  # noqa: BLE001 - handed to Flask, whose handlers know all of them
                 refused = self._app.make_response(self._app.handle_user_exception(error))
                 return self._app.process_response(refused)(environ, start_response)
+            if isinstance(told, Response):  # a JWT, for a party that is registered for it
+                return self._app.process_response(told)(environ, start_response)
+            body = _to_json(told).encode() + b"\n"
             if not _is_plain():
                 made = Response(body, mimetype="application/json")
                 made.headers["Cache-Control"] = "no-store"

@@ -12,7 +12,7 @@ from typing import Any
 
 from idp import access_tokens, randomness
 from idp.contracts import JsonObject, Official, Use
-from idp.oidc import user_claims
+from idp.oidc import sealed_answers, user_claims
 from idp.oidc.hints import ID_TOKEN_TYP
 from idp.oidc.subjects import sub_of
 from idp.relying_parties import RelyingParty
@@ -121,7 +121,8 @@ def id_token(sitting: Sitting, nonce: str | None, access: str) -> str:
         "at_hash": half_hash(access, algorithm),
         **({} if nonce is None else {"nonce": nonce}),
     }
-    return services().keys.sign(claims, ID_TOKEN_TYP, Use.OIDC, algorithm)
+    signed = services().keys.sign(claims, ID_TOKEN_TYP, Use.OIDC, algorithm)
+    return sealed_answers.id_token(party, signed)
 
 
 def _of_person(sitting: Sitting) -> JsonObject:

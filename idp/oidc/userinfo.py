@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from idp import access_tokens, bearer
 from idp.errors import AccessDenied, RequestError, UnauthorizedError
 from idp.events import Reason
-from idp.oidc import gate, user_claims
+from idp.oidc import gate, sealed_answers, user_claims
 from idp.services import services
 
 blueprint = Blueprint("userinfo", __name__)
@@ -16,13 +16,19 @@ blueprint = Blueprint("userinfo", __name__)
 @blueprint.route("/oauth/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """The UserInfo endpoint."""
-    response = jsonify(answer())
+    told = answer()
+    if isinstance(told, Response):
+        return told
+    response = jsonify(told)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def answer() -> dict[str, Any]:
-    """The claims of the token's scopes; a token whose person or grant is gone does not count."""
+def answer() -> dict[str, Any] | Response:
+    """The claims of the token's scopes, as JSON or as the JWT that the party is registered for.
+
+    A token whose person or grant is gone does not count.
+    """
     token = bearer.presented(services().settings.issuer)
     if "openid" not in token.scope:
         raise _insufficient_scope()
@@ -35,7 +41,8 @@ def answer() -> dict[str, Any]:
     except AccessDenied as error:
         raise UnauthorizedError("invalid_token", scheme="Bearer", reason=error.reason) from error
     asked = user_claims.asked(grant.claims, "userinfo")
-    return {**user_claims.of(official, party, token.scope, asked), "sub": token.subject}
+    told = {**user_claims.of(official, party, token.scope, asked), "sub": token.subject}
+    return sealed_answers.userinfo(party, told) if party.userinfo_signed_response_alg else told
 
 
 def _insufficient_scope() -> RequestError:

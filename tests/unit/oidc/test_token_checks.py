@@ -52,7 +52,7 @@ def test_inactive_is_all_that_is_said(
     grant = {"grant_type": "client_credentials"}
     own = world.browser().post("/oauth/token", data=grant, headers=machine.basic).json
     assert introspect(world, other, access) == INACTIVE
-    assert introspect(world, machine, own["access_token"]) == INACTIVE
+    assert introspect(world, mail, own["access_token"]) == INACTIVE
     for token in ("x", "a.b.c", tokens["id_token"], tokens["refresh_token"], access + "="):
         assert introspect(world, mail, token) == INACTIVE
     world.directory.change("E100", state=State.RETIRED)
@@ -61,6 +61,21 @@ def test_inactive_is_all_that_is_said(
     assert introspect(world, mail, access)["active"]
     world.clock.forward(300)
     assert introspect(world, mail, access) == INACTIVE
+
+
+def test_a_programs_own_token(world: World) -> None:
+    """It has no person behind it, so no `sid`; whose API it is for may ask as well (R-084)."""
+    machine = world.register("robot", **MACHINE)
+    audience = machine.party.audience
+    api = world.register("api", protected_resources=(audience,))
+    grant = {"grant_type": "client_credentials"}
+    own = world.browser().post("/oauth/token", data=grant, headers=machine.basic).json
+    for asking in (machine, api):
+        told = introspect(world, asking, own["access_token"])
+        assert (told["active"], told["aud"], told["sub"]) == (True, audience, "robot")
+        assert "sid" not in told
+    world.clock.forward(300)
+    assert introspect(world, machine, own["access_token"]) == INACTIVE
 
 
 def test_after_sign_out(world: World, mail: Registered, tokens: dict[str, Any]) -> None:
