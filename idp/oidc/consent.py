@@ -1,24 +1,24 @@
 """Consent: asked when the relying party's setting or the request wants it, kept per person and party.
 
-A decision is tied to one login, so it can be given for nothing else than what the page showed (A-124).
+`trusted` parties are never asked for, `always` ones each time; what was agreed to `once` is remembered
+(`remembered.py`) and asked again when a scope or a single claim is added. A decision is tied to one
+login, so it can be given for nothing else than what the page showed (A-124).
 """
 
 from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import get_locale
-from sqlalchemy import delete, insert, select
 
 from idp import browser
 from idp.contracts import Official
 from idp.errors import RequestError
 from idp.events import Event, Kind, Reason
 from idp.login import AuthorizationRequest, fail
-from idp.oidc import codes, user_claims, way_back
+from idp.oidc import codes, remembered, user_claims, way_back
 from idp.oidc.finished import Ready, ready
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
 from idp.store.sql import transaction
-from idp.store.tables import consents
 
 blueprint = Blueprint("consent", __name__)
 
@@ -27,7 +27,9 @@ def is_needed(asked: AuthorizationRequest, session: Session, party: RelyingParty
     """Whether the person must be asked before a code is made (OIDC Core §3.1.2.4)."""
     if "consent" in asked.prompt or party.consent == "always":
         return True
-    return party.consent == "once" and not set(asked.scope) <= _given(session.subject, party)
+    return party.consent == "once" and not remembered.covers(
+        session.subject, party.client_id, remembered.of_request(asked)
+    )
 
 
 def page(
@@ -35,6 +37,7 @@ def page(
 ) -> Response:
     """The page that asks."""
     browser.allow_form_target(asked.redirect_uri)
+    wanted = remembered.of_request(asked)
     locale = get_locale()
     english = locale is not None and locale.language == "en"
     html = render_template(
@@ -42,7 +45,7 @@ def page(
         login_id=login_id,
         relying_party=party.name_en if english else party.name_ko,
         scopes=asked.scope,
-        claims=sorted(user_claims.of(who, party, frozenset(asked.scope))),
+        claims=sorted(user_claims.of(who, party, wanted.scope, wanted.claims)),
     )
     return make_response(html)
 
@@ -74,18 +77,10 @@ def _deny(found: Ready) -> Response:
 def _record(found: Ready, kind: Kind, *, keep: bool) -> None:
     """The event of a decision, and the consent itself in the same transaction."""
     asked, subject = found.state.ticket.request, found.session.subject
+    wanted = remembered.of_request(asked)
     with transaction(services().engine) as connection:
         if keep:
-            key = (consents.c.subject == subject, consents.c.client_id == asked.client_id)
-            connection.execute(delete(consents).where(*key))
-            connection.execute(
-                insert(consents).values(
-                    subject=subject,
-                    client_id=asked.client_id,
-                    scope=" ".join(asked.scope),
-                    given_at=services().now(),
-                )
-            )
+            remembered.keep(connection, subject, asked.client_id, wanted)
         services().journal.record(
             connection,
             Event(
@@ -96,14 +91,9 @@ def _record(found: Ready, kind: Kind, *, keep: bool) -> None:
                 session=found.session.id,
                 address=browser.address(),
                 network=browser.network(),
-                data={"scope": " ".join(asked.scope)},
+                data={
+                    "scope": " ".join(sorted(wanted.scope)),
+                    **({"claims": " ".join(sorted(wanted.claims))} if wanted.claims else {}),
+                },
             ),
         )
-
-
-def _given(subject: str, party: RelyingParty) -> set[str]:
-    query = select(consents.c.scope).where(
-        consents.c.subject == subject, consents.c.client_id == party.client_id
-    )
-    with transaction(services().engine) as connection:
-        return set((connection.scalar(query) or "").split())

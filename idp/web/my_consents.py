@@ -27,6 +27,7 @@ def of(subject: str) -> list[dict[str, Any]]:
             "client_id": row.client_id,
             "relying_party": _name(row.client_id),
             "scopes": row.scope.split(),
+            "claims": row.claims.split(),
             "when": utc(row.given_at),
         }
         for row in rows

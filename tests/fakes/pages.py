@@ -119,6 +119,7 @@ CONSENTS = [
         "client_id": "mail",
         "relying_party": "공직자 메일",
         "scopes": ["openid", "email"],
+        "claims": ["agency"],
         "when": WHEN,
     }
 ]

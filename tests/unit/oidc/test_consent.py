@@ -1,11 +1,15 @@
 """Consent: when it is asked, what a decision does, and for whom it counts."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from idp.store.sql import transaction
+from idp.store.tables import consents
 from tests.unit.oidc.scene import KIM, Asked, Registered, World, sent_back
 from tests.unit.oidc.test_authorize import code_of
 
@@ -49,6 +53,54 @@ def test_once_means_once(world: World, browser: FlaskClient, once: Registered) -
     open_page(other, Asked(once))  # another person
 
 
+def claims(*names: str, section: str = "userinfo") -> str:
+    return json.dumps({section: dict.fromkeys(names)})
+
+
+def test_single_claims_are_asked_for_and_remembered(
+    world: World, browser: FlaskClient, once: Registered
+) -> None:
+    """Asked again when scopes or claims grow, for what was agreed to is kept and not replaced."""
+    world.sign_in(browser)
+    decide(browser, open_page(browser, Asked(once)), "allow")
+    more = {"claims": claims("email", "acr", "sub")}
+    query, english = Asked(once).parameters(**more), {"Accept-Language": "en"}
+    page = browser.get("/oauth/authorize", query_string=query, headers=english)
+    assert ">Mail address<" in page.text
+    decide(browser, open_page(browser, Asked(once), **more), "allow")
+    code_of(world, browser, Asked(once), **more)
+    code_of(world, browser, Asked(once))
+    code_of(world, browser, Asked(once), claims=claims("email", section="id_token"))
+    code_of(world, browser, Asked(once), claims=claims("acr", "auth_time", section="id_token"))
+    open_page(browser, Asked(once), claims=claims("email", "groups"))
+    open_page(browser, Asked(once), scope="openid email")
+    decide(browser, open_page(browser, Asked(once), scope="openid email"), "allow")
+    code_of(world, browser, Asked(once), **more)  # the first page's scope is still agreed to
+    [row] = [row for row in my_consents(world) if row.client_id == "once"]
+    assert (row.scope, row.claims) == ("email openid profile", "email")
+    assert {
+        event["data"].get("claims") for event in world.events(kind="consent:grant:accepted")
+    } == {
+        None,
+        "email",
+    }
+
+
+def test_two_pages_agreed_to_at_once_are_one_consent(
+    world: World, browser: FlaskClient, once: Registered
+) -> None:
+    world.sign_in(browser)
+    pages = [open_page(browser, Asked(once)) for _ in range(2)]
+    for page in pages:
+        assert "code=" in decide(browser, page, "allow").headers["Location"]
+    assert len(my_consents(world)) == 1
+
+
+def my_consents(world: World) -> list[Any]:
+    with transaction(world.parts.engine) as connection:
+        return list(connection.execute(select(consents)))
+
+
 def test_always_means_always(world: World, browser: FlaskClient) -> None:
     party = world.register("once", consent="always")
     world.sign_in(browser)
@@ -79,7 +131,7 @@ def test_a_decision_counts_once(world: World, browser: FlaskClient, once: Regist
     assert "Location" not in again.headers
 
 
-def test_forged_decisions(world: World, browser: FlaskClient, once: Registered) -> None:
+def test_a124_forged_decisions(world: World, browser: FlaskClient, once: Registered) -> None:
     """A-123, A-124."""
     world.sign_in(browser)
     page, other = open_page(browser, Asked(once)), open_page(browser, Asked(once))
