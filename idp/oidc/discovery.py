@@ -7,11 +7,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from idp import dpop
 from idp.conf import ACR_ORDER
+from idp.oidc import clients
 from idp.oidc.assertions import ALGORITHMS
 from idp.oidc.checks import PROMPTS
 from idp.oidc.token import GRANTS
-from idp.registration import AUTH_METHODS, RESPONSE_MODES
+from idp.registration import RESPONSE_MODES
 from idp.services import services
 
 blueprint = Blueprint("discovery", __name__)
@@ -37,6 +39,7 @@ def document() -> dict[str, Any]:
     """Metadata of this issuer; it depends on the settings alone, never on the request (A-112)."""
     settings = services().settings
     issuer = settings.issuer
+    methods = clients.offered()
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
@@ -54,12 +57,16 @@ def document() -> dict[str, Any]:
         "acr_values_supported": _reachable(),
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
-        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "token_endpoint_auth_methods_supported": [*methods, "none"],
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "introspection_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": [*methods, "none"],
         "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": bool(
+            settings.server.client_certificate_header
+        ),
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": sorted(PROMPTS),
         "claim_types_supported": ["normal"],
