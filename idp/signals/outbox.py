@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from idp import randomness
 from idp.store.sql import transaction, utc
@@ -121,6 +121,13 @@ def settle(
         .values(**values)
     )
     return settled.rowcount == 1
+
+
+def waiting(engine: Engine) -> int:
+    """How many letters are neither delivered nor given up. OutsideError when SQL is away."""
+    with transaction(engine) as connection:
+        query = select(func.count()).select_from(outbox).where(outbox.c.done_at.is_(None))
+        return connection.scalar(query) or 0
 
 
 def forget(engine: Engine, before: datetime) -> int:

@@ -1,5 +1,6 @@
 """The front page, what operators ask (`/healthz`, `/readyz`, `/metrics`), and the sites' documents."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -9,8 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 
 from idp import metrics
+from idp.contracts import RelatedOrigins
 from idp.errors import LoginNotFound, OutsideError
 from idp.services import services
+from idp.signals import outbox
 from idp.store.sql import transaction
 
 blueprint = Blueprint("home", __name__)
@@ -79,7 +82,11 @@ def _state(check: Callable[[], None]) -> str:
 
 @blueprint.get("/metrics")
 def prometheus() -> Response:
-    """Counters of this worker."""
+    """Counters of this worker, and how many letters wait."""
+    try:
+        metrics.LETTERS.set(outbox.waiting(services().engine))
+    except OutsideError:
+        metrics.LETTERS.set(math.nan)
     response = make_response(generate_latest(metrics.registry))
     response.headers["Content-Type"] = CONTENT_TYPE_LATEST
     return response
@@ -87,11 +94,25 @@ def prometheus() -> Response:
 
 @blueprint.get("/.well-known/<path:name>")
 def well_known(name: str) -> Response:
-    """Documents of the sites that are switched on (OpenID4VCI metadata and the like)."""
+    """Documents of the parts that are switched on (OpenID4VCI metadata, related origins)."""
     for site in services().sites.values():
         if name in site.well_known:
             response = jsonify(site.well_known[name]())
             response.headers["Cache-Control"] = "public, max-age=300"
             response.headers["Access-Control-Allow-Origin"] = "*"
             return response
+    origins = _related_origins() if name == "webauthn" else []
+    if origins:
+        return jsonify({"origins": origins})
     raise LoginNotFound(f"no document {name!r}")
+
+
+def _related_origins() -> list[str]:
+    """Pages of other hosts that may use our passkeys (WebAuthn L3 §5.11)."""
+    methods = services().methods.values()
+    return [
+        origin
+        for method in methods
+        if isinstance(method, RelatedOrigins)
+        for origin in method.related_origins()
+    ]

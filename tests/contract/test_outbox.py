@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from idp.events import Reason
 from idp.expiry import end_expired
 from idp.sessions import end_session
 from idp.signals import outbox
 from idp.store.sql import transaction
-from idp.store.tables import grants
+from idp.store.tables import grants, sessions
 from tests.contract.outbox_world import World, utc_now
 
 # --- letters are written with the change ------------------------------------------------------------
@@ -38,6 +38,41 @@ def test_a_grant_that_ended_before_counts(world: World) -> None:
         connection.execute(update(grants).values(ended_at=utc_now()))
     world.end("one")
     assert [letter.target for letter in world.letters()] == ["mail"]
+
+
+def test_a_session_ends_with_those_that_it_took_over(world: World) -> None:
+    """Each relying party hears of the session that it knows, and the grants of both are over."""
+    for name in ("mail", "board"):
+        world.party(name, f"https://{name}.example.go.kr/logout")
+    world.session("older", "mail")
+    world.session("newer", "board")
+    world.session("elsewhere", "mail")
+    with transaction(world.engine) as connection:
+        connection.execute(
+            update(sessions).where(sessions.c.id == "older").values(successor="newer")
+        )
+    assert world.end("newer")
+    told = {letter.target: letter.body["session"] for letter in world.letters()}
+    assert told == {"mail": "older", "board": "newer"}
+    assert len(world.kinds("session:end:")) == 2
+    with transaction(world.engine) as connection:
+        alive = connection.scalars(select(grants.c.session).where(grants.c.ended_at.is_(None)))
+        assert list(alive) == ["elsewhere"]
+    assert not world.end("older")
+
+
+def test_waiting_letters_are_counted(world: World) -> None:
+    world.party("mail", "https://mail.example.go.kr/logout")
+    world.session("one", "mail")
+    assert outbox.waiting(world.engine) == 0
+    world.end("one")
+    assert outbox.waiting(world.engine) == 1
+    letter = outbox.claim(world.engine, (outbox.LOGOUT,), utc_now(), 6.0, ())
+    assert letter is not None
+    assert outbox.waiting(world.engine) == 1  # on its way is not delivered
+    with transaction(world.engine) as connection:
+        outbox.settle(connection, letter, utc_now(), again_at=None, failed=False)
+    assert outbox.waiting(world.engine) == 0
 
 
 def test_a_change_that_fails_tells_nobody(world: World) -> None:

@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from idp.events import Reason
+from idp.store.sql import transaction
 from tests.unit.oidc.scene import KIM, Asked, Registered, World
 from tests.unit.oidc.test_authorize import code_of
 from tests.unit.oidc.test_token import redeem
@@ -208,3 +210,17 @@ def test_nobody_signed_in(browser: FlaskClient, mail: Registered) -> None:
     assert answer.status_code == 200
     query = {"client_id": "mail", "post_logout_redirect_uri": BYE}
     assert browser.get("/oauth/logout", query_string=query).headers["Location"] == BYE
+
+
+def test_metrics_tell_how_many_letters_wait(world: World, browser: FlaskClient) -> None:
+    party = world.register(backchannel_logout_uri="https://mail.example/logout")
+    session = world.sign_in(browser)
+    code_of(world, browser, Asked(party))
+    assert "gongmu_outbox_waiting 0.0\n" in browser.get("/metrics").text
+    world.parts.sessions.end(session.id, Reason.BY_PERSON)
+    assert "gongmu_outbox_waiting 1.0\n" in browser.get("/metrics").text
+    with transaction(world.parts.engine) as connection:
+        connection.execute(text("ALTER TABLE outbox RENAME TO gone"))
+    answer = browser.get("/metrics")
+    assert answer.status_code == 200
+    assert "gongmu_outbox_waiting NaN\n" in answer.text
