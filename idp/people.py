@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -16,6 +16,8 @@ from idp import randomness
 from idp.contracts import Directory, Identifier, Official, State
 from idp.errors import AccessDenied
 from idp.events import Reason
+from idp.store.direct import Statement, direct
+from idp.store.sql import transaction
 from idp.store.tables import subjects
 
 MAX_CACHED = 8192
@@ -27,6 +29,13 @@ _REASONS = {
     State.ON_LEAVE: Reason.PERSON_ON_LEAVE,
     State.NOT_STARTED: Reason.PERSON_NOT_STARTED,
 }
+
+_SUBJECT = Statement(
+    select(subjects.c.id).where(
+        subjects.c.issuer == bindparam("issuer"),
+        subjects.c.personnel_number == bindparam("number"),
+    )
+)
 
 
 @runtime_checkable
@@ -116,8 +125,7 @@ class People:
 
         Two that come at once get the same: the second waits for the first by the unique key.
         """
-        _must_be_plain(identifier.issuer, MAX_ISSUER)
-        _must_be_plain(identifier.number, MAX_NUMBER)
+        _must_be_identifier(identifier)
         query = select(subjects.c.id).where(
             subjects.c.issuer == identifier.issuer,
             subjects.c.personnel_number == identifier.number,
@@ -138,6 +146,17 @@ class People:
             .on_conflict_do_nothing(index_elements=["issuer", "personnel_number"])
         )
         return str(connection.execute(query).scalar_one())
+
+    def subject_id(self, identifier: Identifier) -> str:
+        """The same in one trip for who was seen before, in a transaction of its own for others."""
+        _must_be_identifier(identifier)
+        rows = direct(self._engine).rows(
+            _SUBJECT, issuer=identifier.issuer, number=identifier.number
+        )
+        if rows:
+            return str(rows[0][0])
+        with transaction(self._engine) as connection:
+            return self.subject(connection, identifier)
 
     def known_subjects(self, connection: Connection, personnel_number: str) -> dict[str, str]:
         """Issuer -> our id, for a number that was seen before. Makes none."""
@@ -163,6 +182,11 @@ class People:
         """OutsideError naming the source that does not answer."""
         for directory in self._directories:
             directory.check()
+
+
+def _must_be_identifier(identifier: Identifier) -> None:
+    _must_be_plain(identifier.issuer, MAX_ISSUER)
+    _must_be_plain(identifier.number, MAX_NUMBER)
 
 
 def _must_be_plain(value: str, limit: int) -> None:

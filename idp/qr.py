@@ -61,14 +61,30 @@ def encode(bits: int, size: int) -> str:
     return b64encode((bits << (length * 8 - modules)).to_bytes(length, "big")).decode()
 
 
+def _eight_modules(octet: int) -> str:
+    """What draws eight modules of a row from the place where they begin, and goes on to their end."""
+    path, at = "", 0
+    for run in _RUNS_OF_DARK.finditer(f"{octet:08b}"):
+        width = run.end() - run.start()
+        path += f"m{run.start() - at} 0h{width}v1h-{width}z"
+        at = run.start()
+    return f"{path}m{8 - at} 0"
+
+
+_EIGHT_MODULES = [_eight_modules(octet) for octet in range(256)]
+
+
 def svg(bits: int, size: int) -> str:
     """A matrix as an inline SVG of one path; the caller adds the label beside it."""
-    rows = f"{bits:0{size * size}b}"
+    spare = -size % 8  # white modules that fill up the last octet of a row
+    mask, octets = (1 << size) - 1, (size + spare) // 8
     path = "".join(
-        f"M{run.start() + QUIET_ZONE} {row + QUIET_ZONE}h{run.end() - run.start()}v1"
-        f"h-{run.end() - run.start()}z"
+        f"M{QUIET_ZONE} {row + QUIET_ZONE}"
+        + "".join(
+            _EIGHT_MODULES[octet]
+            for octet in (((bits >> (size - 1 - row) * size) & mask) << spare).to_bytes(octets)
+        )
         for row in range(size)
-        for run in _RUNS_OF_DARK.finditer(rows[row * size : (row + 1) * size])
     )
     whole = size + 2 * QUIET_ZONE
     return (

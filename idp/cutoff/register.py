@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import randomness
@@ -25,6 +25,7 @@ from idp.errors import AccessDenied, OutsideError
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.people import People, must_be_active
+from idp.store.direct import Statement, direct
 from idp.store.sql import transaction
 from idp.store.tables import mobile_ids, subjects
 
@@ -32,6 +33,12 @@ _LAST_LIST = 999_999
 _RACES = 5  # two people drew the same place at once
 _LIST_NUMBER = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 _LIVING = (MobileIdState.LIVE.value, MobileIdState.SUSPENDED.value)
+_BY_PLACE = Statement(
+    select(mobile_ids.c.id, mobile_ids.c.state).where(
+        mobile_ids.c.status_list == bindparam("number"),
+        mobile_ids.c.status_index == bindparam("index"),
+    )
+)
 _ALLOWED: Mapping[MobileIdState, frozenset[MobileIdState]] = {
     MobileIdState.OFFERED: frozenset({MobileIdState.REVOKED}),
     MobileIdState.LIVE: frozenset({MobileIdState.SUSPENDED, MobileIdState.REVOKED}),
@@ -78,14 +85,11 @@ class Cutoff:
         number = uri.removeprefix(self._lists)
         if not _LIST_NUMBER.fullmatch(number) or not 0 <= index < STATUS_LIST_SIZE:
             return Status(MobileIdState.REVOKED, "")
-        query = select(mobile_ids.c.id, mobile_ids.c.state).where(
-            mobile_ids.c.status_list == int(number), mobile_ids.c.status_index == index
-        )
-        with transaction(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
-        return (
-            Status(MobileIdState(row.state), row.id) if row else Status(MobileIdState.REVOKED, "")
-        )
+        rows = direct(self._engine).rows(_BY_PLACE, number=int(number), index=index)
+        if not rows:
+            return Status(MobileIdState.REVOKED, "")
+        mobile_id, state = rows[0]
+        return Status(MobileIdState(state), mobile_id)
 
     # --- the register ---------------------------------------------------------------------------
 

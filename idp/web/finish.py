@@ -14,7 +14,6 @@ from idp.logins import Stored
 from idp.people import must_be_active
 from idp.relying_parties import RelyingParty
 from idp.services import services
-from idp.store.sql import transaction
 from idp.web import news, qr_page
 
 MAX_RACES = 5  # how often the phone may look while the session is written
@@ -127,10 +126,7 @@ def _strength(bound: Bound) -> str:
 
 
 def subject_of(person_issuer: str, official: Official) -> Person:
-    """The person behind a verified identifier, with our own id for them (one short transaction)."""
-    parts = services()
-    with transaction(parts.engine) as connection:
-        subject = parts.people.subject(
-            connection, Identifier(person_issuer, official.personnel_number)
-        )
+    """The person behind a verified identifier, with our own id for them."""
+    identifier = Identifier(person_issuer, official.personnel_number)
+    subject = services().people.subject_id(identifier)
     return Person(subject, official.source, official.personnel_number, official.name)

@@ -7,8 +7,9 @@ Only `settings.languages` are ever compared with, so a million made-up tags cost
 
 from collections.abc import Iterable
 
+from babel.support import NullTranslations, Translations
 from flask import Blueprint, Flask, Response, g, request
-from flask_babel import Babel
+from flask_babel import Babel, get_translations
 
 from idp import browser
 from idp.paths import TRANSLATIONS
@@ -32,7 +33,22 @@ def init_app(app: Flask) -> None:
         default_translation_directories=str(TRANSLATIONS),
         locale_selector=choose_language,
     )
+    # Flask-Babel looks the catalogue up for each text; a page has forty.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of its i18n extension
+        lambda text: _catalogue().ugettext(text),
+        lambda one, many, count: _catalogue().ungettext(one, many, count),
+        newstyle=True,
+        pgettext=lambda context, text: _catalogue().upgettext(context, text),
+    )
     app.register_blueprint(blueprint)
+
+
+def _catalogue() -> Translations | NullTranslations:
+    """The translations of this answer."""
+    if "catalogue" not in g:
+        g.catalogue = get_translations()
+    found: Translations | NullTranslations = g.catalogue
+    return found
 
 
 def choose_language() -> str:

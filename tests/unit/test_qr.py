@@ -92,9 +92,13 @@ def test_the_page_gets_the_same_modules_packed_and_drawn() -> None:
     packed = base64.b64decode(qr.encode(bits, basis.size))
     assert "".join(f"{byte:08b}" for byte in packed)[: basis.size**2] == rows
     drawing = qr.svg(bits, basis.size)
-    dark = set()
-    for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", drawing):
-        dark |= {(int(y) - 4, int(x) - 4 + step) for step in range(int(width))}
+    (path,) = re.findall(r'd="([^"]*)"', drawing)
+    dark, row, column = set(), 0, 0
+    for start, x, y, moved, width in re.findall(r"(M)(\d+) (\d+)|m(\d+) 0(?:h(\d+)v1h-\5z)?", path):
+        row, column = (int(y) - 4, int(x) - 4) if start else (row, column + int(moved))
+        dark |= {
+            (row, column + step) for step in range(int(width or 0))
+        }  # `z` goes back to its start
     assert dark == {divmod(at, basis.size) for at, module in enumerate(rows) if module == "1"}
     assert "style" not in drawing
     assert f'viewBox="0 0 {basis.size + 8} {basis.size + 8}"' in drawing
