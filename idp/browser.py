@@ -40,7 +40,8 @@ def see_other(location: str) -> Response:
 def allow_form_target(address: str) -> None:
     """Let a form of this page end at a relying party's origin (CSP form-action follows redirects)."""
     parts = urlsplit(address)
-    g.form_target = f"{parts.scheme}://{parts.netloc}"
+    # An installed program's own scheme has no host (RFC 8252 §7.1).
+    g.form_target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
 
 
 def allow_frames(addresses: Iterable[str]) -> None:

@@ -144,24 +144,18 @@ def _record_disabled(party: RelyingParty) -> None:
 def _registered_uri(parameters: Parameters, party: RelyingParty) -> str:
     """Required, and equal to a registered one character by character (RFC 9700 §2.1)."""
     uri = parameters.get("redirect_uri", "")
-    if uri in party.redirect_uris or _is_loopback_of(party, uri):
+    known = party.redirect_uris
+    if uri in known or (party.profile == "public" and _without_port(uri) in known):
         return uri
     raise page_error(
         "invalid_request", Reason.REDIRECT_URI, "redirect_uri is not registered", party
     )
 
 
-def _is_loopback_of(party: RelyingParty, uri: str) -> bool:
-    """A native program's own address, which differs from a registered one by its port only (R-001)."""
-    if party.profile != "public":
-        return False
-    asked = _without_port(uri)
-    return asked is not None and asked in map(_without_port, party.redirect_uris)
-
-
-def _without_port(uri: str) -> tuple[str, str] | None:
+def _without_port(uri: str) -> str:
+    """A native program's own address as it is registered: any port of it is let in (R-001)."""
     found = _LOOPBACK.fullmatch(uri)
-    return (found["host"], found["rest"]) if found else None
+    return f"{found['host']}{found['rest']}" if found else uri
 
 
 def _response_mode(parameters: Parameters, party: RelyingParty) -> str:

@@ -102,7 +102,8 @@ def answer_in(mode: str, answer: httpx.Response) -> dict[str, str]:
     """The parameters of an authorization response in this mode: of JARM, the token alone, unopened."""
     if mode.startswith("form_post"):
         assert answer.status_code == 200, answer.text
-        fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.text)
+        form = answer.text.partition('<form id="form-post"')[2].partition("</form>")[0]
+        fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
         return {name: unescape(value) for name, value in fields}
     assert answer.status_code == 303, answer.text
     parts = urlsplit(answer.headers["location"])
