@@ -4,7 +4,8 @@ r"""One login as a state machine: the heart. No HTTP, no SQL; a pure value goes 
        \\________________\\__________________\\_______________\\--> Failed(reason)
 
 * `Started`: the authorization request is valid; a browser is bound by the hash of its cookie.
-* `Waiting`: a QR is on the screen. The first frame whose address a wallet fetched pins it.
+* `Waiting`: a QR is on the screen. The first frame whose address a wallet fetched pins it. For a
+  method that answers in the browser itself (a passkey): a challenge is there, for one answer.
 * `Proved`: a presentation verified and the directory knows the person. Nobody is signed in yet.
 * `Bound`: the phone and the desk are one: same browser, or the return code typed at the desk.
 * `Finished`: a session exists; `/oauth/authorize?login=` makes the code.
@@ -15,13 +16,13 @@ A transition takes one state and returns the next, so a step out of order does n
 
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from idp import randomness
 from idp.contracts import Proof
-from idp.errors import ProofRejected, ReturnCodeWrong
+from idp.errors import ProofRejected, ReturnCodeWrong, WrongStep
 from idp.events import Reason
 
 MAX_REJECTIONS = 3  # bad presentations before the login is dead (A-140)
@@ -68,6 +69,7 @@ class Ticket:
     device: str = ""  # short summary of the desk browser, for the phone's page
     address: str = ""
     network: str = ""  # named network of the desk
+    own_page: str = ""  # a page of ours that the person goes on to; "" when a relying party asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Wire:
     frame_secret: str  # base64url; keys frames and the response code; never leaves the server
     method_state: dict[str, Any]
     begun_at: datetime  # frames count whole seconds from here
+    options: dict[str, Any] = field(default_factory=dict)  # for the browser that answers itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ class Waiting:
     pinned: str = ""  # the frame that a wallet fetched first; it alone answers from then on
     pinned_address: str = ""
     rejections: int = 0
+    chosen: bool = True  # false: begun along with the page that lets the person choose
+    answered: bool = False  # the browser has answered: this challenge is used up
+    refused: Reason = Reason.NONE  # why the answer before was, for the page
     step: Literal["waiting"] = "waiting"
 
 
@@ -182,9 +188,9 @@ def digest(secret: str) -> str:
 # --- transitions --------------------------------------------------------------------------------
 
 
-def begin(state: Started | Waiting, wire: Wire) -> Waiting:
+def begin(state: Started | Waiting, wire: Wire, *, chosen: bool = True) -> Waiting:
     """A method has begun. Beginning again (a new QR) forgets the former one."""
-    return Waiting(ticket=state.ticket, wire=wire)
+    return Waiting(ticket=state.ticket, wire=wire, chosen=chosen)
 
 
 def pin(state: Waiting, frame: str, address: str) -> Waiting:
@@ -198,6 +204,21 @@ def reject(state: Waiting) -> Waiting | Failed:
     if rejections >= MAX_REJECTIONS:
         return fail(state, Reason.TOO_MANY_REJECTIONS)
     return replace(state, rejections=rejections)
+
+
+def take_answer(state: Waiting) -> Waiting:
+    """The browser has answered: nothing answers this challenge again, whatever that was worth (A-191)."""
+    if state.answered:
+        raise WrongStep("answered already")
+    return replace(state, answered=True)
+
+
+def refuse_answer(state: Waiting, reason: Reason, wire: Wire) -> Waiting | Failed:
+    """The browser's answer did not verify: a new challenge; the third such ends the login."""
+    rejections = state.rejections + 1
+    if rejections >= MAX_REJECTIONS:
+        return fail(state, Reason.PASSKEY_TRIES)
+    return Waiting(state.ticket, wire, rejections=rejections, refused=reason)
 
 
 def prove(state: Waiting, proof: Proof, person: Person, answer_digest: str) -> Proved:

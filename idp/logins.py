@@ -24,6 +24,7 @@ from idp.login import (
     wire_of,
 )
 
+CHALLENGE_S = 120  # how long a browser may take to answer a challenge
 _ADAPTER: TypeAdapter[LoginState] = TypeAdapter(Annotated[LoginState, Field(discriminator="step")])
 
 
@@ -56,7 +57,7 @@ class Logins:
     def start(
         self, request: AuthorizationRequest, browser_hash: str, required_acr: str, **seen: str
     ) -> Started:
-        """A new login, bound to a browser. `seen`: device, address, network."""
+        """A new login, bound to a browser. `seen`: device, address, network; own_page."""
         now = self._now()
         ticket = Ticket(
             id=randomness.token(16),
@@ -143,6 +144,7 @@ class Logins:
             device=ticket.device,
             address=ticket.address,
             network=ticket.network,
+            own_page=ticket.own_page,
         )
 
     def register_handle(self, handle: str, login_id: str) -> None:
@@ -164,6 +166,12 @@ class Logins:
             expires_at=state.ticket.expires_at,
             response_uri=response_uri,
         )
+
+    def browser_attempt(self, state: Waiting) -> Attempt:
+        """The same for the browser that answers itself: its challenge lives 120 s (A-191)."""
+        until = state.wire.begun_at + timedelta(seconds=CHALLENGE_S)
+        expires_at = min(state.ticket.expires_at, until)
+        return Attempt(id=state.ticket.id, nonce=state.wire.nonce, expires_at=expires_at)
 
 
 def _dump(state: LoginState) -> str:

@@ -85,9 +85,17 @@ class PasskeyRegister:
         """Those a person has, suspended ones too; the oldest first."""
         return self._list(passkeys.c.subject == subject, passkeys.c.state.in_(_KEPT))
 
-    def news(self, subject: str, since: datetime) -> list[Passkey]:
-        """Those that were added, suspended or removed after that moment."""
-        return self._list(passkeys.c.subject == subject, passkeys.c.changed_at > since)
+    def news(self, subject: str, session_id: str) -> list[Passkey]:
+        """Those added, suspended or removed since the sign-in before this one, which used none of them."""
+        this = select(sessions.c.passkey).where(sessions.c.id == session_id)
+        before = select(func.max(sessions.c.authenticated_at)).where(
+            sessions.c.subject == subject, sessions.c.id != session_id
+        )
+        return self._list(
+            passkeys.c.subject == subject,
+            passkeys.c.changed_at > before.scalar_subquery(),
+            passkeys.c.id != this.scalar_subquery(),
+        )
 
     def enrol(
         self, session: Session, new: NewPasskey, name: str, mobile_id: str, seen: Seen

@@ -8,14 +8,11 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import browser
-from idp.errors import UnauthorizedError
 from idp.events import Reason
-from idp.people import must_be_active
 from idp.services import services
 from idp.sessions import Session
 from idp.signals import frontchannel
-from idp.store.sql import transaction
-from idp.web import my_consents, my_story
+from idp.web import enrol, methods, my_consents, my_story, own
 
 blueprint = Blueprint("account", __name__)
 _PURPOSE = "account"
@@ -26,12 +23,14 @@ _SHOWN_MOBILE_IDS = 5
 def account() -> Response:
     """Where, when and how strongly I am signed in; to others, how to sign in."""
     if browser.current_session() is None:
-        return make_response(render_template("account_closed.html"), 401)
-    mine = _mine()
+        return own.closed("account")
+    mine = own.session()
     html = render_template(
         "account.html",
         sessions=[_row(session, mine) for session in _my_sessions(mine)],
         mobile_ids=services().cutoff.all(mine.personnel_number, _SHOWN_MOBILE_IDS),
+        passkeys=_my_passkeys(mine),
+        may_have_passkeys=methods.browser_method() is not None,
         story=my_story.of(mine),
         consents=my_consents.of(mine.subject),
     )
@@ -42,7 +41,7 @@ def account() -> Response:
 def end(session_id: str) -> Response:
     """End one of my own sessions."""
     browser.check_csrf(_PURPOSE)
-    mine = _mine()
+    mine = own.session()
     if any(session.id == session_id for session in _my_sessions(mine)):
         services().sessions.end(session_id, Reason.BY_PERSON, actor=mine.subject)
     return _signed_out(mine) if session_id == mine.id else browser.see_other("/account")
@@ -52,7 +51,7 @@ def end(session_id: str) -> Response:
 def end_all() -> Response:
     """End every session of mine, this one too."""
     browser.check_csrf(_PURPOSE)
-    mine = _mine()
+    mine = own.session()
     for session in _my_sessions(mine):
         services().sessions.end(session.id, Reason.BY_PERSON, actor=mine.subject)
     return _signed_out(mine)
@@ -62,7 +61,7 @@ def end_all() -> Response:
 def not_me(session_id: str) -> Response:
     """A sign-in that I did not make: it ends, and it is an alarm."""
     browser.check_csrf(_PURPOSE)
-    if not my_story.disown(_mine(), session_id):
+    if not my_story.disown(own.session(), session_id):
         return browser.see_other("/account")
     reason = Reason.DISOWNED.value
     return make_response(render_template("return_done.html", state="disowned", reason=reason))
@@ -72,25 +71,16 @@ def not_me(session_id: str) -> Response:
 def withdraw() -> Response:
     """Take back what I agreed to at one relying party."""
     browser.check_csrf(_PURPOSE)
-    my_consents.withdraw(_mine(), request.form.get("client_id", ""))
+    my_consents.withdraw(own.session(), request.form.get("client_id", ""))
     return browser.see_other("/account")
-
-
-def _mine() -> Session:
-    """My session, when I may act now. UnauthorizedError, AccessDenied."""
-    session = browser.current_session()
-    if session is None:
-        raise UnauthorizedError("login_required", reason=Reason.LOGIN_REQUIRED)
-    parts = services()
-    max_age_s = parts.settings.lifetimes.directory_state_s
-    must_be_active(parts.people.current(session.source, session.personnel_number, max_age_s))
-    with transaction(parts.engine) as connection:
-        parts.cutoff.gate(connection, session.subject, session.authenticated_at)
-    return session
 
 
 def _my_sessions(mine: Session) -> list[Session]:
     return services().sessions.of(mine.subject)
+
+
+def _my_passkeys(mine: Session) -> list[dict[str, Any]]:
+    return [enrol.row(one) for one in services().passkeys.of(mine.subject)]
 
 
 def _row(session: Session, mine: Session) -> dict[str, Any]:

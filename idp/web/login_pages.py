@@ -6,13 +6,12 @@ Pages never route to one another: each looks at the stored state and shows what 
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, jsonify, request
 
-from idp import browser, randomness
+from idp import browser
 from idp.contracts import WalletMethod
 from idp.errors import LoginError, LoginExpired, LoginNotFound, RequestError, WrongStep
 from idp.events import Kind, Reason
-from idp.frames import frame
 from idp.login import (
     MAX_RETURN_CODE_TRIES,
     Bound,
@@ -22,19 +21,17 @@ from idp.login import (
     Proved,
     Started,
     Waiting,
-    Wire,
-    begin,
     fail,
     try_return_code,
     wrong_return_code,
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish, methods, qr_page, setback
+from idp.web import browser_answer, finish, method_pages, methods, qr_page, setback
 from idp.web.record import record
 
 blueprint = Blueprint("login", __name__)
-NO_JS_REFRESH_S = 5
+blueprint.register_blueprint(browser_answer.blueprint)
 
 
 def _purpose(login_id: str) -> str:
@@ -50,11 +47,11 @@ def show(login_id: str) -> Response:
     if bound is not None:
         return finish.complete(stored, bound)
     if isinstance(state, Started | Waiting):
-        return _open(stored, state)
+        return method_pages.opened(stored, state)
     if isinstance(state, Proved):
         return _return_code_page(state)
     if isinstance(state, Finished):
-        return browser.see_other(f"/oauth/authorize?login={login_id}")
+        return browser.see_other(finish.onward(state.ticket))
     return _over(state, state.reason if isinstance(state, Failed) else Reason.LOGIN_STEP)
 
 
@@ -62,12 +59,12 @@ def show(login_id: str) -> Response:
 def choose(login_id: str, method: str) -> Response:
     """Begin a method, or begin it anew: with an expired login, on a new one for the same request."""
     browser.check_csrf(_purpose(login_id))
-    if method not in services().methods:
-        raise LoginNotFound(f"no method {method!r}")
     stored = services().logins.peek_for(login_id, browser.browser_hash())
     state = stored.state
+    if method not in methods.offered(state.ticket):
+        raise LoginNotFound(f"no method {method!r}")
     if isinstance(state, Started | Waiting) and services().now() < state.ticket.expires_at:
-        _begin(stored, method)
+        method_pages.start(stored, method)
         return methods.remember(browser.see_other(f"/login/{login_id}"), method)
     return _again(stored)
 
@@ -150,108 +147,30 @@ def _peek(login_id: str) -> Stored:
 
 def _again(stored: Stored) -> Response:
     if isinstance(stored.state, Finished):
-        return browser.see_other(f"/oauth/authorize?login={stored.state.ticket.id}")
+        return browser.see_other(finish.onward(stored.state.ticket))
     fresh = services().logins.again(stored.state.ticket)
     return browser.see_other(f"/login/{fresh.ticket.id}")
 
 
 def _towards_party(stored: Stored) -> Response:
-    browser.allow_form_target(stored.state.ticket.request.redirect_uri)
-    return browser.see_other(f"/oauth/authorize?login={stored.state.ticket.id}")
-
-
-def _begin(stored: Stored, name: str) -> Response:
-    """Step 2: the method begins, the handle is registered, the QR is drawn."""
-    state = stored.state
-    if not isinstance(state, Started | Waiting):
-        raise WrongStep(f"begin in {state.step}")
-    logins = services().logins
-    wire = Wire(
-        method=name,
-        handle=randomness.token(16),
-        nonce=randomness.token(32),
-        frame_secret=randomness.token(32),
-        method_state={},
-        begun_at=services().now(),
-    )
-    attempt = logins.attempt(begin(state, wire), qr_page.response_uri(wire.handle))
-    step = services().methods[name].begin(attempt)
-    wire = Wire(**{**_fields(wire), "method_state": dict(step.state)})
-    logins.register_handle(wire.handle, state.ticket.id)
-    waiting = begin(state, wire)
-    logins.change(stored, waiting)
-    record(waiting, Kind.LOGIN_STARTED)
-    return _qr(waiting)
-
-
-def _fields(wire: Wire) -> dict[str, Any]:
-    return {name: getattr(wire, name) for name in Wire.__slots__}
-
-
-def _open(stored: Stored, state: Started | Waiting) -> Response:
-    """The chooser when it is asked for or nothing is known of this browser; else the method's page."""
-    may_choose = len(methods.names()) > 1
-    if may_choose and "choose" in request.args:
-        return _chooser(state)
-    if isinstance(state, Waiting):
-        return _qr(state)
-    method = methods.remembered()
-    return _begin(stored, method) if method else _chooser(state)
-
-
-def _chooser(state: Started | Waiting) -> Response:
-    return _page("login.html", state, methods=methods.names(), remembered=methods.remembered())
-
-
-def _qr(state: Waiting) -> Response:
-    now = services().now()
-    left_s = max(0, int((state.ticket.expires_at - now).total_seconds()))
-    method = services().methods[state.wire.method]
-    if not isinstance(method, WalletMethod):
-        raise WrongStep("method without a page")
-    second = qr_page.elapsed_s(state.wire, now)
-    links = qr_page.links(method, state.wire, frame(state.wire, second))
-    found = setback.find(state)
-    return _page(
-        "methods/mobile_id.html",
-        state,
-        qr_svg=qr_page.svg(method, state.wire, second),
-        wallets=links,
-        wallet_link=links[0]["href"],
-        status_url=f"/login/{state.ticket.id}/status",
-        step=("scanned" if state.pinned else "waiting") if left_s else "expired",
-        expires_in_s=left_s,
-        no_js_refresh_s=NO_JS_REFRESH_S if left_s else 0,
-        setback=found,
-        on_phone=methods.on_phone(),
-        may_choose=len(methods.names()) > 1,
-    )
+    ticket = stored.state.ticket
+    if not ticket.own_page:
+        browser.allow_form_target(ticket.request.redirect_uri)
+    return browser.see_other(finish.onward(ticket))
 
 
 def _return_code_page(state: Proved, *, error: bool = False) -> Response:
     tries_left = MAX_RETURN_CODE_TRIES - state.tries
-    return _page("methods/mobile_id_code.html", state, tries_left=tries_left, error=error)
+    return method_pages.page(
+        "methods/mobile_id_code.html", state, tries_left=tries_left, error=error
+    )
 
 
 def _over(state: LoginState, reason: Reason) -> Response:
     """The login has ended: why, the one next step, a code for the help desk."""
-    response = _page("login_over.html", state, reason=reason.value)
+    response = method_pages.page("login_over.html", state, reason=reason.value)
     response.status_code = 403
     return response
-
-
-def _page(template: str, state: LoginState, **values: Any) -> Response:
-    party = finish.party_of(state.ticket)
-    browser.allow_form_target(state.ticket.request.redirect_uri)
-    g.ui_locales = state.ticket.request.ui_locales
-    return make_response(
-        render_template(
-            template,
-            login_id=state.ticket.id,
-            relying_party=qr_page.localized_name(party),
-            **values,
-        )
-    )
 
 
 def _status(state: LoginState) -> dict[str, Any]:

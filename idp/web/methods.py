@@ -8,21 +8,44 @@ import re
 
 from flask import Response, g, request
 
-from idp import browser
+from idp import assurance, browser
+from idp.contracts import BrowserMethod, WalletMethod
+from idp.login import Ticket
 from idp.services import services
 
 _COOKIE_MAX_AGE_S = 365 * 86400
 _PHONES = re.compile(r"Android.*Mobile|iPhone|iPod|Windows Phone")
 
 
-def names() -> list[str]:
-    """The methods that are switched on, in the order of the configuration."""
-    return list(services().methods)
+def offered(ticket: Ticket) -> list[str]:
+    """The methods that can reach what this login requires, in the order of the configuration."""
+    rules = services().settings.acr_rules
+    return [
+        name
+        for name in services().methods
+        if any(
+            rule.method == name and assurance.reaches(rule.acr, ticket.required_acr)
+            for rule in rules
+        )
+    ]
 
 
-def remembered() -> str:
-    """The method this browser used last, when it is still there; else the only one; else ""."""
-    offered = names()
+def on_device_only(ticket: Ticket) -> bool:
+    """Whether a QR cannot be enough: the mobile ID must be on the device that signs in."""
+    return assurance.reaches(ticket.required_acr, "phr") and bool(ticket.required_acr)
+
+
+def usual(ticket: Ticket, offered: list[str]) -> str:
+    """The method to begin with unasked, "" for none: a QR that cannot be enough is never begun so."""
+    name = remembered(offered)
+    wallet = isinstance(services().methods.get(name), WalletMethod)
+    if wallet and len(offered) > 1 and on_device_only(ticket) and not on_phone():
+        return ""
+    return name
+
+
+def remembered(offered: list[str]) -> str:
+    """The method this browser used last, when it is offered; else the only one; else ""."""
     if len(offered) == 1:
         return offered[0]
     kept = request.cookies.get(browser.cookie_name(services().settings, "method"), "")
@@ -51,3 +74,11 @@ def on_phone() -> bool:
         agent = request.headers.get("User-Agent", "")[:400]
         g.on_phone = hint == "?1" or _PHONES.search(agent) is not None
     return bool(g.on_phone)
+
+
+def browser_method() -> BrowserMethod | None:
+    """The method whose credentials people register with us, where one is switched on."""
+    for method in services().methods.values():
+        if isinstance(method, BrowserMethod):
+            return method
+    return None

@@ -11,7 +11,15 @@ from idp.store.sql import transaction
 from idp.web import qr_page
 
 SHOWN = 20
-_KINDS = (Kind.SESSION_STARTED, Kind.SESSION_ENDED, Kind.LOGIN_REFUSED, Kind.LOGIN_NOT_ME)
+_KINDS = (
+    Kind.SESSION_STARTED,
+    Kind.SESSION_ENDED,
+    Kind.LOGIN_REFUSED,
+    Kind.LOGIN_NOT_ME,
+    Kind.PASSKEY_ADDED,
+    Kind.PASSKEY_REFUSED,
+    Kind.PASSKEY_STATE,
+)
 
 
 def of(mine: Session) -> list[dict[str, Any]]:

@@ -71,6 +71,7 @@ def init_app(app: Flask) -> None:
         method_text=words.method_text,
         state_text=words.state_text,
         happened_text=words.happened_text,
+        passkey_change_text=words.passkey_change_text,
         acr_text=words.acr_text,
         scope_text=words.scope_text,
         claim_text=words.claim_text,

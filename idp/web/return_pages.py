@@ -25,7 +25,7 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish, qr_page
+from idp.web import finish
 from idp.web.record import record, refused
 
 blueprint = Blueprint("return_pages", __name__)
@@ -177,7 +177,7 @@ def _facts(state: LoginState) -> dict[str, Any]:
     """What is being approved: which service, on which screen, where and when."""
     ticket = state.ticket
     return {
-        "relying_party": qr_page.localized_name(finish.party_of(ticket)),
+        "relying_party": finish.service_name(ticket),
         "desk_device": ticket.device,
         "desk_place": ticket.network or ticket.address,
         "desk_time": ticket.created_at,

@@ -20,11 +20,19 @@ _STATES = {
     "suspended": N_("Suspended"),
     "revoked": N_("Ended"),
 }
+_PASSKEY_CHANGES = {
+    "live": N_("Added, or in use again"),
+    "suspended": N_("Suspended: it opens nothing now"),
+    "removed": N_("Removed"),
+}
 _HAPPENED: Mapping[str, str] = {
     Kind.SESSION_STARTED: N_("Signed in"),
     Kind.SESSION_ENDED: N_("Signed out"),
     Kind.LOGIN_REFUSED: N_("Sign-in refused"),
     Kind.LOGIN_NOT_ME: N_("You said: this was not me"),
+    Kind.PASSKEY_ADDED: N_("Passkey added"),
+    Kind.PASSKEY_REFUSED: N_("Passkey not added"),
+    Kind.PASSKEY_STATE: N_("Passkey suspended, reinstated or removed"),
 }
 _METHODS = {
     "mobile_id": N_("Mobile ID"),
@@ -104,6 +112,11 @@ def method_text(method: str) -> str:
 def state_text(state: str) -> str:
     """The state of a mobile ID."""
     return _named(_STATES, state)
+
+
+def passkey_change_text(state: str) -> str:
+    """What happened to a passkey that is in this state now."""
+    return _named(_PASSKEY_CHANGES, state)
 
 
 def happened_text(kind: str) -> str:

@@ -123,6 +123,51 @@ CONSENTS = [
         "when": WHEN,
     }
 ]
+OPTIONS = {
+    "challenge": "Y2hhbGxlbmdl",
+    "rpId": "localhost",
+    "userVerification": "required",
+    "timeout": 120000,
+}
+PASSKEY = {
+    **LOGIN,
+    "options": OPTIONS,
+    "expires_in_s": 100,
+    "refused": "",
+    "rp_id": "localhost",
+    "may_use_mobile_id": True,
+}
+_PASSKEY = {
+    "id": "p1",
+    "name": "업무용 노트북",
+    "model": "YubiKey 5 Series with NFC",
+    "synced": False,
+    "state": "live",
+    "created_at": WHEN,
+    "used_at": WHEN,
+    "on_phone": False,
+}
+PASSKEYS = [
+    _PASSKEY,
+    {
+        **_PASSKEY,
+        "id": "p2",
+        "name": "<img src=x onerror=alert(1)>",
+        "model": "",
+        "synced": True,
+        "state": "suspended",
+        "used_at": None,
+        "on_phone": True,
+    },
+    {**_PASSKEY, "id": "p3", "state": "removed"},
+]
+NEW_PASSKEY = {
+    "options": {"user": {"id": "dQ", "name": "김하늘", "displayName": "김하늘"}, **OPTIONS},
+    "attempt": "a" * 22,
+    "expires_in_s": 120,
+    "usual_name": "Chrome, Windows",
+    "refused": "",
+}
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "home": ("home.html", {"wallet_enabled": True}),
     "login": (
@@ -131,8 +176,46 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             **LOGIN,
             "methods": ["mobile_id", "fido2", "made_up"],
             "remembered": "fido2",
+            "live_method": "fido2",
+            "options": OPTIONS,
+            "expires_in_s": 100,
+            "on_device_only": False,
         },
     ),
+    "login-phr": (
+        "login.html",
+        {**LOGIN, "methods": ["mobile_id", "fido2"], "remembered": "", "on_device_only": True},
+    ),
+    "passkey": ("methods/fido2.html", PASSKEY),
+    "passkey-refused": ("methods/fido2.html", {**PASSKEY, "refused": "passkey_unknown"}),
+    "passkey-over": ("methods/fido2.html", {**PASSKEY, "options": None, "expires_in_s": 0}),
+    "passkey-news": (
+        "passkey_news.html",
+        {**LOGIN, "passkeys": PASSKEYS, "next_url": "/oauth/authorize?login=x"},
+    ),
+    "passkeys": (
+        "passkeys.html",
+        {"passkeys": PASSKEYS, "full": False, "rp_id": "localhost", "user_id": "u", "accepted": []},
+    ),
+    "passkeys-none": (
+        "passkeys.html",
+        {"passkeys": [], "full": False, "rp_id": "localhost", "user_id": "u", "accepted": []},
+    ),
+    "passkeys-full": (
+        "passkeys.html",
+        {
+            "passkeys": PASSKEYS[:1],
+            "full": True,
+            "rp_id": "localhost",
+            "user_id": "u",
+            "accepted": ["a", "b"],
+        },
+    ),
+    "passkey-new": ("passkey_new.html", NEW_PASSKEY),
+    "passkey-new-refused": ("passkey_new.html", {**NEW_PASSKEY, "refused": "passkey_taken"}),
+    "passkey-remove": ("passkey_remove.html", {"passkey": PASSKEYS[0], "last": False}),
+    "passkey-remove-last": ("passkey_remove.html", {"passkey": PASSKEYS[0], "last": True}),
+    "passkey-fresh": ("passkey_fresh.html", {"next_page": "new"}),
     "qr": ("methods/mobile_id.html", QR),
     "qr-no-js": ("methods/mobile_id.html", {**QR, "no_js_refresh_s": 5}),
     "qr-expired": ("methods/mobile_id.html", {**QR, "step": "expired", "expires_in_s": 0}),
@@ -212,13 +295,20 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "account": (
         "account.html",
-        {"sessions": SESSIONS, "mobile_ids": MOBILE_IDS, "story": STORY, "consents": CONSENTS},
+        {
+            "sessions": SESSIONS,
+            "mobile_ids": MOBILE_IDS,
+            "passkeys": PASSKEYS,
+            "may_have_passkeys": True,
+            "story": STORY,
+            "consents": CONSENTS,
+        },
     ),
     "account-none": (
         "account.html",
         {"sessions": [], "mobile_ids": [], "story": [], "consents": []},
     ),
-    "account-closed": ("account_closed.html", {}),
+    "account-closed": ("account_closed.html", {"next_page": "account"}),
 }
 
 

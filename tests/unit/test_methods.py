@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
+from idp.conf import DEFAULT_ACR_RULES, AcrRule
 from idp.contracts import Attempt, JsonObject, Proof, Step
 from tests.fakes.html import Page
 from tests.fakes.pages import create_pages_app
@@ -43,7 +44,12 @@ def world(tmp_path: Path) -> Iterator[World]:
     """A provider with two ways to sign in."""
     made = World(tmp_path)
     methods: dict[str, Any] = {"mobile_id": FakeWalletMethod(), "other": FakeWalletMethod()}
-    made.parts = replace(made.parts, methods=methods)
+    rules = (
+        *DEFAULT_ACR_RULES,
+        AcrRule(method="other", means=("qr", "return_code"), acr="urn:gongmu:acr:2"),
+    )
+    settings = made.parts.settings.model_copy(update={"acr_rules": rules})
+    made.parts = replace(made.parts, methods=methods, settings=settings)
     made.app = create_app(made.parts.settings, made.parts)
     yield made
     made.close()
