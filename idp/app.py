@@ -31,7 +31,7 @@ from idp.signals import Chore, Courier, Logout, Poster
 from idp.signals.outbox import LOGOUT
 from idp.store.short import RedisShort, open_short
 from idp.store.sql import open_engine
-from idp.web import account, guard, home, login_pages, pages, wallet
+from idp.web import account, enrol, guard, home, login_pages, pages, wallet
 
 
 def utc_now() -> datetime:
@@ -122,6 +122,7 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
         app.register_blueprint(blueprint)
     for site in app.extensions["gongmu"].sites.values():
         app.register_blueprint(site.blueprint)
+        enrol.blueprint,
     fast_path.install(app)
     guarded = bodies.guard(app.wsgi_app, settings.server.blocking_threads)
     app.wsgi_app = guarded  # type: ignore[method-assign, assignment]  # Flask's documented way to wrap it
