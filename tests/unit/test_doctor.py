@@ -70,13 +70,13 @@ class Patient:
         engine.dispose()
         open_services(embedded.with_url(settings)).engine.dispose()
 
-    def examine(self, now: datetime = NOW) -> list[Finding]:
-        return list(examine(self.file, now))
+    def examine(self, now: datetime | None = None) -> list[Finding]:
+        return list(examine(self.file, now or datetime.now(UTC)))
 
-    def of(self, what: str, now: datetime = NOW) -> list[Finding]:
+    def of(self, what: str, now: datetime | None = None) -> list[Finding]:
         return [one for one in self.examine(now) if one.what == what]
 
-    def worst(self, what: str, now: datetime = NOW) -> Finding:
+    def worst(self, what: str, now: datetime | None = None) -> Finding:
         order = list(Level)
         return max(self.of(what, now), key=lambda one: order.index(one.level))
 
