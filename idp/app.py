@@ -25,6 +25,7 @@ from idp.passkeys import PasskeyRegister
 from idp.paths import TEMPLATES
 from idp.people import People
 from idp.relying_parties import RelyingParties
+from idp.self_registration import SelfRegistration
 from idp.services import Services
 from idp.sessions import Sessions
 from idp.signals import Chore, Courier, Logout, Poster
@@ -68,6 +69,15 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
         engine, journal, keys.secret("passkey-handles"), settings.passkeys.per_person, now
     )
     method_kit = MethodKit(**_fields(kit), passkeys=passkeys)
+    relying_parties = RelyingParties(
+        engine,
+        journal,
+        keys.secret("client-secrets"),
+        now,
+        loopback=settings.environment == "demo",
+        algorithms=settings.keys.algorithms,
+        get=fetcher.get,
+    )
     return Services(
         settings=settings,
         now=now,
@@ -79,13 +89,9 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
         cutoff=cutoff,
         sessions=Sessions(engine, journal, settings.lifetimes, now),
         passkeys=passkeys,
-        relying_parties=RelyingParties(
-            engine,
-            journal,
-            keys.secret("client-secrets"),
-            now,
-            loopback=settings.environment == "demo",
-            algorithms=settings.keys.algorithms,
+        relying_parties=relying_parties,
+        self_registration=SelfRegistration(
+            engine, journal, relying_parties, keys.secret("registration"), now
         ),
         key_sets=KeySets(fetcher.get, settings.server.blocking_threads),
         logins=Logins(short, now, settings.lifetimes.login_s),
@@ -116,13 +122,13 @@ def create_app(settings: Settings, parts: Services | None = None) -> Flask:
         login_pages.blueprint,
         wallet.blueprint,
         account.blueprint,
+        enrol.blueprint,
         oidc.create_blueprint(),
         api.blueprint,
     ):
         app.register_blueprint(blueprint)
     for site in app.extensions["gongmu"].sites.values():
         app.register_blueprint(site.blueprint)
-        enrol.blueprint,
     fast_path.install(app)
     guarded = bodies.guard(app.wsgi_app, settings.server.blocking_threads)
     app.wsgi_app = guarded  # type: ignore[method-assign, assignment]  # Flask's documented way to wrap it

@@ -167,6 +167,24 @@ class Passkeys(Table):
     per_person: int = Field(10, ge=1, le=50, description="suspended ones count as well")
 
 
+class Registration(Table):
+    """Relying parties that register themselves, by invitation (`gongmu rp invite`)."""
+
+    enabled: bool = Field(False, description="whether /oauth/register answers (RFC 7591, RFC 7592)")
+    software_statement_jwks_file: Path | None = Field(
+        None, description="a JWK set: who may sign the software statements that are believed"
+    )
+    software_statement_required: bool = Field(
+        False, description="whether a registration without one is refused"
+    )
+
+    @model_validator(mode="after")
+    def _statements_need_keys(self) -> "Registration":
+        if self.software_statement_required and self.software_statement_jwks_file is None:
+            raise ValueError("software_statement_required needs software_statement_jwks_file")
+        return self
+
+
 class AcrRule(Table):
     """One row of the mapping (method, means) -> acr. The strongest row that matches wins."""
 
@@ -257,6 +275,7 @@ class Settings(Table):
     grants: Grants = Grants()
     passkeys: Passkeys = Passkeys()
     outbound: Outbound = Outbound()
+    registration: Registration = Registration()
     acr_rules: tuple[AcrRule, ...] = DEFAULT_ACR_RULES
     networks: tuple[Network, ...] = ()
     wallets: tuple[Wallet, ...] = Field(DEFAULT_WALLETS, min_length=1)

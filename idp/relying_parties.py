@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
-from sqlalchemy import Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import claims, randomness
@@ -23,6 +23,7 @@ from idp.events import Event, Kind
 from idp.journal import Journal
 from idp.profiles import SIGNED
 from idp.registration import ID_TOKEN_ALGORITHMS, is_client_id, problems_of
+from idp.sectors import nowhere, sector_fault
 from idp.store.sql import transaction
 from idp.store.tables import relying_parties as table
 
@@ -62,8 +63,12 @@ class RelyingParty:
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     resources: tuple[str, ...] = ()  # resource indicators it may ask tokens for (RFC 8707)
-    protected_resources: tuple[str, ...] = ()  # those it answers for: it may introspect their tokens
-    exchange_audiences: tuple[str, ...] = ()  # client_ids of those it may call for a person (RFC 8693)
+    protected_resources: tuple[
+        str, ...
+    ] = ()  # those it answers for: it may introspect their tokens
+    exchange_audiences: tuple[
+        str, ...
+    ] = ()  # client_ids of those it may call for a person (RFC 8693)
     origins: tuple[str, ...] = ()  # of its browser apps: CORS for these alone
     frontchannel_logout_uri: str = ""
     dpop_bound_access_tokens: bool = False
@@ -92,16 +97,22 @@ class _Known:
 
 
 _ADAPTER: TypeAdapter[RelyingParty] = TypeAdapter(RelyingParty)
+Also = Callable[[Connection], None]  # what is done in the transaction of a change
+
+
+def nothing_more(_connection: Connection) -> None:
+    """The change alone."""
 
 
 class RelyingParties:
     """The register. Secrets are kept as HMAC-SHA256 under a sealed key, compared in constant time.
 
-    `loopback` says whether http redirect URIs on loopback hosts may be registered (the demo), and
-    `algorithms` which signing keys there are. Every method raises OutsideError when SQL is away.
+    `loopback` says whether http redirect URIs on loopback hosts may be registered (the demo),
+    `algorithms` which signing keys there are, and `get` fetches a sector's document. Every method
+    raises OutsideError when SQL is away.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it keeps in, and what it may let in
         self,
         engine: Engine,
         journal: Journal,
@@ -110,6 +121,7 @@ class RelyingParties:
         *,
         loopback: bool = False,
         algorithms: Collection[str] = ID_TOKEN_ALGORITHMS,
+        get: Callable[[str, str], bytes] = nowhere,
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -117,6 +129,7 @@ class RelyingParties:
         self._now = now
         self._loopback = loopback
         self._algorithms = algorithms
+        self._get = get
         self._cache: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
         self._lock = Lock()
 
@@ -140,10 +153,10 @@ class RelyingParties:
         same = hmac.compare_digest(self._mac(client_id, secret).encode(), expected.encode())
         return same and known is not None and not known.party.disabled
 
-    def add(self, party: RelyingParty, actor: str) -> str:
+    def add(self, party: RelyingParty, actor: str, also: Also = nothing_more) -> str:
         """Register; gives the client secret, shown this once ("" when none is used).
 
-        ConfError when a setting is not allowed or the id is taken.
+        `also` runs within the transaction. ConfError when a setting is not allowed or the id is taken.
         """
         self._check(party)
         secret = randomness.token(32) if _uses_secret(party) else ""
@@ -158,21 +171,28 @@ class RelyingParties:
                         disabled_at=self._now() if party.disabled else None,
                     )
                 )
+                also(connection)
                 self._journal.record(connection, _changed(party.client_id, actor, "added"))
         except IntegrityError as error:
             raise _taken(party.client_id) from error
         self._forget(party.client_id)
         return secret
 
-    def update(self, party: RelyingParty, actor: str) -> None:
+    def update(self, party: RelyingParty, actor: str, also: Also = nothing_more) -> None:
         """Change the settings of a registered one; its secret and whether it is disabled stay."""
         self._check(party)
-        self._write(party.client_id, actor, "changed", settings=_settings(party))
+        self._write(party.client_id, actor, "changed", also, settings=_settings(party))
 
-    def set_disabled(self, client_id: str, disabled: bool, actor: str) -> None:  # noqa: FBT001 - the state itself
+    def set_disabled(
+        self,
+        client_id: str,
+        disabled: bool,  # noqa: FBT001 - the state itself
+        actor: str,
+        also: Also = nothing_more,
+    ) -> None:
         """Shut a party out, or let it in again; every process knows within two seconds."""
         change = "disabled" if disabled else "enabled"
-        self._write(client_id, actor, change, disabled_at=self._now() if disabled else None)
+        self._write(client_id, actor, change, also, disabled_at=self._now() if disabled else None)
 
     def new_secret(self, client_id: str, actor: str) -> str:
         """A new client secret, shown this once; the former one is dead at once."""
@@ -180,8 +200,11 @@ class RelyingParties:
         self._write(client_id, actor, "secret", secret_mac=self._mac(client_id, secret))
         return secret
 
-    def _write(self, client_id: str, actor: str, change: str, **values: Any) -> None:
+    def _write(
+        self, client_id: str, actor: str, change: str, also: Also = nothing_more, **values: Any
+    ) -> None:
         with transaction(self._engine) as connection:
+            also(connection)
             done = connection.execute(
                 update(table).where(table.c.client_id == client_id).values(**values)
             )
@@ -201,6 +224,9 @@ class RelyingParties:
             for name in SIGNED
             if (algorithm := getattr(party, name)) and algorithm not in self._algorithms
         ]
+        if party.sector_identifier_uri and not problems:
+            fault = sector_fault(party.sector_identifier_uri, party.redirect_uris, self._get)
+            problems += [_problem(party.client_id, *fault)] if fault else []
         if problems:
             raise ConfError(problems)
         claims.parse_mapping(party.claims)

@@ -18,6 +18,7 @@ from idp.logins import Logins
 from idp.passkeys import PasskeyRegister
 from idp.people import People
 from idp.relying_parties import RelyingParties
+from idp.self_registration import SelfRegistration
 from idp.sessions import Sessions
 from idp.store.short import RedisShort
 
@@ -37,6 +38,7 @@ class Services:
     sessions: Sessions
     passkeys: PasskeyRegister
     relying_parties: RelyingParties
+    self_registration: SelfRegistration
     key_sets: KeySets
     logins: Logins
     kit: Kit

@@ -37,6 +37,7 @@ from idp.logins import Logins
 from idp.passkeys import PasskeyRegister
 from idp.people import People
 from idp.relying_parties import RelyingParties, RelyingParty
+from idp.self_registration import SelfRegistration
 from idp.services import Services
 from idp.sessions import Session, Sessions
 from idp.store.short import RedisShort
@@ -282,6 +283,7 @@ def _services(settings: Settings, world: World, short: RedisShort) -> Services:
         fetch=lambda _url, _accept: b"",
         own_status=lambda _uri, _index: None,
     )
+    parties = RelyingParties(engine, journal, keys.secret("client-secrets"), clock, loopback=True)
     return Services(
         settings=settings,
         now=clock,
@@ -293,8 +295,9 @@ def _services(settings: Settings, world: World, short: RedisShort) -> Services:
         cutoff=Cutoff(engine, journal, people, settings.issuer, clock),
         sessions=Sessions(engine, journal, settings.lifetimes, clock),
         passkeys=PasskeyRegister(engine, journal, b"handles", 10, clock),
-        relying_parties=RelyingParties(
-            engine, journal, keys.secret("client-secrets"), clock, loopback=True
+        relying_parties=parties,
+        self_registration=SelfRegistration(
+            engine, journal, parties, keys.secret("registration"), clock
         ),
         key_sets=KeySets(kit.fetch, 8),
         logins=Logins(short, clock, settings.lifetimes.login_s),
