@@ -12,6 +12,7 @@ import pytest
 
 from idp.login import digest
 from tests.attacks.pushing import Keyed, answer_in, open_pushed, push, pushed, told
+from tests.fakes.dpop import DpopKey
 from tests.servers import canary
 from tests.unit.oidc.running import Running, running
 from tests.unit.oidc.scene import Asked, Clock, Registered
@@ -408,6 +409,55 @@ def test_dpop_jkt_is_bound_to_the_code(
     taken = gongmu.take(code)
     assert taken is not None
     assert taken.code.dpop_jkt == jkt
+
+
+def with_proof(
+    gongmu: Running, form: dict[str, str], dpop: DpopKey, party: Registered
+) -> httpx.Response:
+    with gongmu.client() as backend:
+        return dpop.call(backend, "POST", "/oauth/par", data=form, headers=party.basic)
+
+
+def test_a_dpop_proof_binds_the_code(gongmu: Running, browser: httpx.Client, asked: Asked) -> None:
+    """RFC 9449 §10.1: the proof stands for dpop_jkt, and the two do not contradict."""
+    dpop, party = DpopKey(), asked.registered
+    answer = with_proof(gongmu, asked.parameters(), dpop, party)
+    assert answer.status_code == 201, answer.text
+    code = told(open_pushed(browser, "mail", answer.json()["request_uri"]))["code"]
+    taken = gongmu.take(code)
+    assert taken is not None
+    assert taken.code.dpop_jkt == dpop.thumbprint
+    same = Asked(party).parameters(dpop_jkt=dpop.thumbprint)
+    assert with_proof(gongmu, same, dpop, party).status_code == 201
+    for jkt in ("j" * 43, DpopKey().thumbprint):
+        form = Asked(party).parameters(dpop_jkt=jkt)
+        is_refused(with_proof(gongmu, form, dpop, party), "invalid_dpop_proof")
+
+
+def test_a_dpop_proof_at_the_push_is_checked(gongmu: Running, asked: Asked) -> None:
+    dpop, address = DpopKey(), f"{gongmu.issuer}/oauth/par"
+    first = push(
+        gongmu,
+        asked.parameters(),
+        {**asked.registered.basic, "DPoP": dpop.proof("POST", address)},
+    )
+    is_refused(first, "use_dpop_nonce")
+    nonce = first.headers["dpop-nonce"]
+    for proof in (
+        dpop.proof("POST", f"{gongmu.issuer}/oauth/token", nonce),
+        dpop.proof("GET", address, nonce),
+        dpop.proof("POST", address, nonce, header={"typ": "JWT"}),
+        "x",
+    ):
+        headers = {**asked.registered.basic, "DPoP": proof}
+        is_refused(push(gongmu, asked.parameters(), headers), "invalid_dpop_proof")
+
+
+def test_a_nonce_that_is_asked_for_spends_no_object(gongmu: Running, key: Keyed) -> None:
+    """The retry that RFC 9449 §8 asks for brings the same signed request again."""
+    party = gongmu.world.register("retrying", jwks=key.jwks)
+    form = {"request": key.object(gongmu, Asked(party))}
+    assert with_proof(gongmu, form, DpopKey(), party).status_code == 201
 
 
 def test_form_post_of_a_pushed_request(

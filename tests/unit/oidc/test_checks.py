@@ -1,11 +1,15 @@
 """Each check of an authorization request, by one spoilt parameter of a good request."""
 
+from typing import Any, cast
+
 import pytest
 from flask.testing import FlaskClient
 
 from idp.errors import RequestError
+from idp.events import Reason
 from idp.login import AuthorizationRequest
 from idp.oidc import checks, parameters
+from idp.oidc.way_back import WayBack
 from idp.relying_parties import RelyingParty
 from tests.unit.oidc.scene import ACR_1, ACR_2, Asked, Registered, World, sent_back
 
@@ -111,6 +115,41 @@ def test_a_party_without_pkce_needs_a_nonce(world: World, browser: FlaskClient) 
     assert sent_back(answer.headers["Location"])["error"] == "invalid_request"
 
 
+@pytest.mark.parametrize("profile", ["fapi2", "public"])
+def test_a_profile_that_needs_pkce_does_so_whatever_else_is_registered(profile: str) -> None:
+    """D-2: the exemption is for `oidc` alone."""
+    party = RelyingParty("x", "x", "x", profile=cast("Any", profile), pkce_required=False)
+    way = WayBack("https://x.example/cb", "query", None, party)
+    with pytest.raises(RequestError) as caught:
+        checks.check({"response_type": "code", "scope": "openid", "nonce": "n"}, way)
+    assert caught.value.reason is Reason.PKCE
+
+
+@pytest.mark.parametrize(
+    ("default", "asked_for", "expected"),
+    [(None, None, None), (300, None, 300), (300, "60", 60), (60, "300", 300), (0, None, 0)],
+)
+def test_default_max_age(default: int | None, asked_for: str | None, expected: int | None) -> None:
+    """OIDC Registration §2: what a request says comes first."""
+    party = RelyingParty("x", "x", "x", default_max_age=default)
+    way = WayBack("https://x.example/cb", "query", None, party)
+    given = {"response_type": "code", "scope": "openid", "code_challenge": "a" * 43}
+    given["code_challenge_method"] = "S256"
+    if asked_for is not None:
+        given["max_age"] = asked_for
+    assert checks.check(given, way).max_age == expected
+
+
+def test_a_default_max_age_asks_for_a_new_sign_in(world: World, browser: FlaskClient) -> None:
+    fresh = world.register("fresh", default_max_age=300)
+    world.sign_in(browser)
+    answer = browser.get("/oauth/authorize", query_string=Asked(fresh).parameters())
+    assert "code" in sent_back(answer.headers["Location"])
+    world.clock.forward(301)
+    answer = browser.get("/oauth/authorize", query_string=Asked(fresh).parameters())
+    assert answer.headers["Location"].startswith("/login/")
+
+
 def test_a_mode_that_is_not_the_partys(world: World, browser: FlaskClient) -> None:
     party = world.register("one", response_modes=("fragment",))
     answer = browser.get("/oauth/authorize", query_string=Asked(party).parameters())
@@ -157,6 +196,8 @@ def test_required_acr(minimum: str, wished: tuple[str, ...], required: str) -> N
     [
         (b"a=1&a=2", b""),
         (b"a=1&a=1", b""),
+        (b"a=1&a=1&resource=1&resource=2", b""),
+        (b"resource=1&resource=2", b"a=%00"),
         (b"", b"a=1&a=2"),
         (b"a=1", b"a=1"),
         (b"a=&a=", b""),
@@ -188,6 +229,8 @@ def test_parameters_refused(query: bytes, body: bytes) -> None:
 def test_parameters_read() -> None:
     found = parameters.read(b"a=1+2&b=&c=%EA%B0%80&d", b"e=%2B")
     assert found == {"a": "1 2", "c": "가", "e": "+"}
+    found = parameters.read(b"resource=u:1&a=1&resource=u:2", b"resource=u:3")
+    assert found == {"a": "1", "resource": "u:1 u:2 u:3"}
 
 
 @pytest.mark.parametrize(
