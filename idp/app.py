@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask
 
-from idp import bodies, browser, fast_path, oidc, problems, randomness, sender
+from idp import bodies, browser, client_secrets, fast_path, oidc, problems, randomness, sender
 from idp.admin import api
 from idp.conf import Settings
 from idp.contracts import Kit, MethodKit, SiteKit
@@ -145,7 +145,10 @@ def open_courier(parts: Services) -> Courier:
         parts.journal,
         {LOGOUT: logout},
         parts.now,
-        chores=(Chore(5.0, partial(end_expired, parts.engine, parts.journal, parts.now)),),
+        chores=(
+            Chore(5.0, partial(end_expired, parts.engine, parts.journal, parts.now)),
+            Chore(client_secrets.EVERY_S, parts.relying_parties.secrets.write_used),
+        ),
     )
 
 

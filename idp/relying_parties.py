@@ -4,7 +4,6 @@ What may be registered at all is decided in `registration.py`, once, when a part
 changed; the routes compare strings and look nothing up but this register.
 """
 
-import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -17,7 +16,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import claims, randomness
+from idp import claims
+from idp.client_secrets import ClientSecrets, Kept, kept_of
 from idp.errors import ConfError, Problem
 from idp.events import Event, Kind
 from idp.journal import Journal
@@ -25,6 +25,7 @@ from idp.profiles import SIGNED
 from idp.registration import ID_TOKEN_ALGORITHMS, is_client_id, problems_of
 from idp.sectors import nowhere, sector_fault
 from idp.store.sql import transaction
+from idp.store.tables import client_secrets as secrets_table
 from idp.store.tables import relying_parties as table
 
 CACHE_S = 2.0
@@ -93,10 +94,13 @@ class RelyingParty:
 @dataclass(frozen=True, slots=True)
 class _Known:
     party: RelyingParty
-    secret_mac: str
+    secrets: tuple[Kept, ...] = ()
 
 
 _ADAPTER: TypeAdapter[RelyingParty] = TypeAdapter(RelyingParty)
+_WITH_SECRETS = select(
+    table, secrets_table.c.id.label("secret_id"), secrets_table.c.mac, secrets_table.c.expires_at
+).outerjoin_from(table, secrets_table)
 Also = Callable[[Connection], None]  # what is done in the transaction of a change
 
 
@@ -105,7 +109,7 @@ def nothing_more(_connection: Connection) -> None:
 
 
 class RelyingParties:
-    """The register. Secrets are kept as HMAC-SHA256 under a sealed key, compared in constant time.
+    """The register, with the secrets of its members (`secrets`).
 
     `loopback` says whether http redirect URIs on loopback hosts may be registered (the demo),
     `algorithms` which signing keys there are, and `get` fetches a sector's document. Every method
@@ -125,13 +129,13 @@ class RelyingParties:
     ) -> None:
         self._engine = engine
         self._journal = journal
-        self._secret_key = secret_key
         self._now = now
         self._loopback = loopback
         self._algorithms = algorithms
         self._get = get
         self._cache: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
         self._lock = Lock()
+        self.secrets = ClientSecrets(engine, journal, secret_key, now, self._forget)
 
     def get(self, client_id: str) -> RelyingParty | None:
         """By id, disabled ones too; from a cache at most 2 s old."""
@@ -148,10 +152,9 @@ class RelyingParties:
     def secret_is_right(self, client_id: str, secret: str) -> bool:
         """Constant-time; an unknown client costs the same as a wrong secret (E5)."""
         known = self._find(client_id)
-        expected = known.secret_mac if known and known.secret_mac else "-" * 64
         # The comparison comes first, so that it always happens.
-        same = hmac.compare_digest(self._mac(client_id, secret).encode(), expected.encode())
-        return same and known is not None and not known.party.disabled
+        right = self.secrets.is_right(client_id, secret, known.secrets if known else ())
+        return right and known is not None and not known.party.disabled
 
     def add(self, party: RelyingParty, actor: str, also: Also = nothing_more) -> str:
         """Register; gives the client secret, shown this once ("" when none is used).
@@ -159,18 +162,19 @@ class RelyingParties:
         `also` runs within the transaction. ConfError when a setting is not allowed or the id is taken.
         """
         self._check(party)
-        secret = randomness.token(32) if _uses_secret(party) else ""
+        secret = ""
         try:
             with transaction(self._engine) as connection:
                 connection.execute(
                     insert(table).values(
                         client_id=party.client_id,
                         settings=_settings(party),
-                        secret_mac=self._mac(party.client_id, secret) if secret else "",
                         created_at=self._now(),
                         disabled_at=self._now() if party.disabled else None,
                     )
                 )
+                if _uses_secret(party):
+                    _, secret = self.secrets.make(connection, party.client_id)
                 also(connection)
                 self._journal.record(connection, _changed(party.client_id, actor, "added"))
         except IntegrityError as error:
@@ -195,10 +199,8 @@ class RelyingParties:
         self._write(client_id, actor, change, also, disabled_at=self._now() if disabled else None)
 
     def new_secret(self, client_id: str, actor: str) -> str:
-        """A new client secret, shown this once; the former one is dead at once."""
-        secret = randomness.token(32)
-        self._write(client_id, actor, "secret", secret_mac=self._mac(client_id, secret))
-        return secret
+        """A new client secret, shown this once; the former ones are dead at once."""
+        return self.secrets.replace(client_id, actor)
 
     def _write(
         self, client_id: str, actor: str, change: str, also: Also = nothing_more, **values: Any
@@ -231,9 +233,6 @@ class RelyingParties:
             raise ConfError(problems)
         claims.parse_mapping(party.claims)
 
-    def _mac(self, client_id: str, secret: str) -> str:
-        return hmac.new(self._secret_key, f"{client_id}\n{secret}".encode(), "sha256").hexdigest()
-
     def _find(self, client_id: str) -> _Known | None:
         if not is_client_id(client_id):
             return None
@@ -242,10 +241,8 @@ class RelyingParties:
         if time.monotonic() < until:
             return known
         with transaction(self._engine) as connection:
-            row = connection.execute(
-                select(table).where(table.c.client_id == client_id)
-            ).one_or_none()
-        known = _known(row) if row is not None else None
+            rows = connection.execute(_WITH_SECRETS.where(table.c.client_id == client_id)).all()
+        known = replace(_known(rows[0]), secrets=kept_of(rows)) if rows else None
         with self._lock:
             self._cache[client_id] = (time.monotonic() + CACHE_S, known)
             self._cache.move_to_end(client_id)
@@ -260,7 +257,7 @@ class RelyingParties:
 
 def _known(row: Row[Any]) -> _Known:
     party = _ADAPTER.validate_python({**row.settings, "client_id": row.client_id})
-    return _Known(replace(party, disabled=row.disabled_at is not None), row.secret_mac)
+    return _Known(replace(party, disabled=row.disabled_at is not None))
 
 
 def _settings(party: RelyingParty) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from idp.cli import client_secrets
 from idp.cli.people import say_preview
 from idp.cli.say import actor, file_option, json_of, json_option, one, services, table
 from idp.conf import ACR_ORDER
@@ -22,6 +23,9 @@ _COLUMNS = ("client_id", "kind", "name_ko", "minimum_acr", "consent", "disabled"
 @click.group()
 def group() -> None:
     """Relying parties: add, list, show, preview."""
+
+
+group.add_command(client_secrets.group)
 
 
 @group.command()

@@ -44,10 +44,26 @@ relying_parties = Table(
     metadata,
     Column("client_id", String(64), primary_key=True),
     Column("settings", JSON, nullable=False),  # relying_parties.RelyingParty as JSON
-    Column("secret_mac", String(64), nullable=False, server_default=""),
     Column("created_at", TIME, nullable=False),
     Column("disabled_at", TIME),
     Column("registration_mac", String(64), nullable=False, server_default=""),  # RFC 7592
+)
+
+client_secrets = Table(
+    "client_secrets",
+    metadata,
+    Column("id", String(32), primary_key=True),  # random; says nothing of the secret
+    Column(
+        "client_id",
+        String(64),
+        ForeignKey("relying_parties.client_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("mac", String(64), nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("expires_at", TIME),
+    Column("used_at", TIME),
+    Index(None, "client_id"),
 )
 
 initial_access_tokens = Table(  # who may register a relying party by itself (RFC 7591 §3)

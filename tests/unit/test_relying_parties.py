@@ -16,7 +16,7 @@ from idp.journal import Journal
 from idp.addresses import address_fault
 from idp.relying_parties import CACHE_ROWS, RelyingParties, RelyingParty
 from idp.store.sql import open_engine, transaction
-from idp.store.tables import metadata, relying_parties
+from idp.store.tables import client_secrets, metadata
 from tests.fakes.jws import encode
 
 GOOD = RelyingParty(
@@ -68,7 +68,7 @@ def test_added_and_found_again(register: RelyingParties, engine: Engine, journal
     assert not register.secret_is_right("mail", "")
     assert not register.secret_is_right("nobody", secret)
     with transaction(engine) as connection:
-        row = connection.execute(select(relying_parties)).one()
+        row = connection.execute(select(client_secrets)).one()
     assert secret not in str(row)
     [event] = journal.read()
     assert (event["kind"], event["actor"]) == ("relying_party:settings:changed", "cli:root")
@@ -80,12 +80,10 @@ def test_a_stolen_digest_fits_no_other_client(register: RelyingParties, engine: 
     register.add(replace(GOOD, client_id="other"), "t")
     with transaction(engine) as connection:
         first = connection.scalar(
-            select(relying_parties.c.secret_mac).where(relying_parties.c.client_id == "mail")
+            select(client_secrets.c.mac).where(client_secrets.c.client_id == "mail")
         )
         connection.execute(
-            relying_parties.update()
-            .where(relying_parties.c.client_id == "other")
-            .values(secret_mac=first)
+            client_secrets.update().where(client_secrets.c.client_id == "other").values(mac=first)
         )
     assert not register.secret_is_right("other", secret)
 

@@ -11,7 +11,7 @@ from idp.paths import MIGRATIONS
 from idp.store.sql import transaction, wait_as_long_as_it_takes
 from idp.store.tables import metadata
 
-HEAD = "0005"  # the newest file in versions/
+HEAD = "0006"  # the newest file in versions/
 _LOCK = 0x676F6E676D76
 
 
