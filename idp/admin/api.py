@@ -6,7 +6,7 @@ What may be asked is in `asking.py`, what is answered in `openapi.py`: a test ho
 from flask import Blueprint, Response, jsonify
 
 from idp.access_tokens import AccessToken
-from idp.admin import asking, people
+from idp.admin import asking, passkeys, people
 from idp.admin.openapi import document
 from idp.contracts import CredentialOffers, MobileIdState, Official
 from idp.errors import AccessDenied, RequestError
@@ -150,6 +150,49 @@ def _change(mobile_id: str, change: str) -> Response:
         public = f"it is {error.detail.partition(' ')[0]}"
         raise asking.refusal(409, "conflict", public, error.reason) from error
     return jsonify(people.mobile_id(changed))
+
+
+@blueprint.get("/api/v1/passkeys")
+def list_passkeys() -> Response:
+    """Passkeys, the newest first; of one person when `personnel_number` is given."""
+    caller = asking.caller("gongmu:people")
+    given = asking.parameters("personnel_number", "limit")
+    found = services().passkeys.all(given.get("personnel_number", ""), asking.limit(given))
+    _read(caller, "passkeys", len(found))
+    return jsonify({"passkeys": [passkeys.shown(one) for one in found]})
+
+
+@blueprint.post("/api/v1/passkeys/<passkey_id>/suspend")
+def suspend_passkey(passkey_id: str) -> Response:
+    """Stop it for now: its sessions end, it can come back."""
+    return _change_passkey(passkey_id, "suspend")
+
+
+@blueprint.post("/api/v1/passkeys/<passkey_id>/reinstate")
+def reinstate_passkey(passkey_id: str) -> Response:
+    """A suspended one counts again."""
+    return _change_passkey(passkey_id, "reinstate")
+
+
+@blueprint.post("/api/v1/passkeys/<passkey_id>/remove")
+def remove_passkey(passkey_id: str) -> Response:
+    """End it for good."""
+    return _change_passkey(passkey_id, "remove")
+
+
+def _change_passkey(passkey_id: str, change: str) -> Response:
+    caller = asking.caller("gongmu:people")
+    asking.parameters()
+    asking.body()
+    register = services().passkeys
+    if not passkey_id.isprintable() or register.get(passkey_id) is None:
+        public = "there is no such passkey"
+        raise asking.refusal(404, "not_found", public, Reason.PASSKEY_REMOVED)
+    try:
+        changed = register.set_state(passkey_id, passkeys.CHANGES[change], _actor(caller))
+    except AccessDenied as error:  # removed, or its phone's mobile ID is stopped: `code` says which
+        raise asking.refusal(409, "conflict", "it cannot change so", error.reason) from error
+    return jsonify(passkeys.shown(changed))
 
 
 def _offers() -> CredentialOffers:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from idp.admin.asking import MAX_ROWS, MAX_TEXT
-from idp.contracts import MobileIdState, State
+from idp.contracts import MobileIdState, PasskeyState, State
 
 _PROBLEM = {
     "description": "A problem document (RFC 9457) with a stable `code`",
@@ -31,6 +31,11 @@ def document(issuer: str) -> dict[str, Any]:
             "/events": {"get": _events()},
             "/mobile-ids": {"get": _mobile_ids(), "post": _offer()},
             **{f"/mobile-ids/{{mobile_id}}/{name}": {"post": _change(name)} for name in _CHANGES},
+            "/passkeys": {"get": _passkeys()},
+            **{
+                f"/passkeys/{{passkey_id}}/{name}": {"post": _change_passkey(name)}
+                for name in _PASSKEY_CHANGES
+            },
         },
         "components": {"schemas": _schemas(), "securitySchemes": _security(issuer)},
     }
@@ -40,6 +45,11 @@ _CHANGES = {
     "suspend": "Stop a mobile ID for now: its sessions end, it can come back",
     "reinstate": "A suspended mobile ID counts again",
     "revoke": "End a mobile ID for good",
+}
+_PASSKEY_CHANGES = {
+    "suspend": "Stop a passkey for now: its sessions end, it can come back",
+    "reinstate": "A suspended passkey counts again",
+    "remove": "End a passkey for good",
 }
 
 
@@ -149,6 +159,27 @@ def _change(name: str) -> dict[str, Any]:
     )
 
 
+def _passkeys() -> dict[str, Any]:
+    return _operation(
+        "listPasskeys",
+        "Passkeys, the newest first; of one person when a number is given",
+        "gongmu:people",
+        _query("personnel_number"),
+        _LIMIT,
+        responses=_answers("Passkeys"),
+    )
+
+
+def _change_passkey(name: str) -> dict[str, Any]:
+    return _operation(
+        f"{name}Passkey",
+        _PASSKEY_CHANGES[name],
+        "gongmu:people",
+        _path("passkey_id"),
+        responses=_answers("Passkey", "200", "404", "409"),
+    )
+
+
 def _texts(*names: str, **more: Any) -> dict[str, Any]:
     properties = {**{name: {"type": "string"} for name in names}, **more}
     return {"type": "object", "required": list(properties), "properties": properties}
@@ -168,6 +199,14 @@ def _schemas() -> dict[str, Any]:
             "id", "personnel_number", "source", state=states, created_at=_TIME, expires_at=_TIME
         ),
         "MobileIds": _object(mobile_ids=_list("MobileId")),
+        "Passkey": _texts(
+            *("id", "personnel_number", "name", "model", "mobile_id"),
+            synced=_FLAG,
+            state={"type": "string", "enum": [state.value for state in PasskeyState]},
+            created_at=_TIME,
+            used_at={"type": ["string", "null"], "format": "date-time"},
+        ),
+        "Passkeys": _object(passkeys=_list("Passkey")),
         "OfferRequest": {**_texts("personnel_number"), "additionalProperties": False},
         "Offer": _texts("id", "credential_offer_uri", "tx_code", expires_at=_TIME),
         "Session": _texts(
@@ -207,7 +246,7 @@ def _list(schema: str) -> dict[str, Any]:
 
 def _security(issuer: str) -> dict[str, Any]:
     scopes = {
-        "gongmu:people": "read the directory",
+        "gongmu:people": "read the directory; list, suspend, reinstate and remove passkeys",
         "gongmu:events": "read security events",
         "gongmu:issue": "offer, suspend, reinstate and revoke mobile IDs",
     }

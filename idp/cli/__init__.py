@@ -15,6 +15,7 @@ _COMMANDS = {  # name -> (module, attribute, one line for the help)
     "events": ("events", "group", "Security events: list, follow, verify."),
     "keys": ("keys", "group", "Signing keys: list, rotate, retire."),
     "mobile-id": ("mobile_id", "group", "Mobile IDs: offer, list, suspend, reinstate, revoke."),
+    "passkey": ("passkey", "group", "Passkeys: list, suspend, reinstate, remove."),
     "person": (
         "people",
         "group",

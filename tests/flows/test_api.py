@@ -22,6 +22,7 @@ SCOPES = {
     "people": "gongmu:people",
     "events": "gongmu:events",
     "mobile-ids": "gongmu:issue",
+    "passkeys": "gongmu:people",
 }
 
 
@@ -87,7 +88,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def filled(path: str) -> str:
-    return path.replace("{personnel_number}", NUMBER).replace("{mobile_id}", "nosuch")
+    return re.sub(r"{(mobile_id|passkey_id)}", "nosuch", path.replace("{personnel_number}", NUMBER))
 
 
 def test_each_operation_needs_the_scope_it_names(gongmu: Provider, document: Any) -> None:
@@ -161,6 +162,7 @@ def test_answers_follow_their_schemas(gongmu: Provider, document: Any, held: Hel
         ("GET", f"people/{NUMBER}", 200),
         ("GET", "events", 200),
         ("GET", "mobile-ids", 200),
+        ("GET", "passkeys", 200),
         ("POST", "mobile-ids", 201),
     ):
         options = {"json": {"personnel_number": NUMBER}} if method == "POST" else {}
@@ -240,10 +242,15 @@ def test_an_unknown_mobile_id_is_404(gongmu: Provider) -> None:
         refused(ask(gongmu, f"mobile-ids/{name}/suspend", "POST"), 404, "offer_unknown")
 
 
+def test_an_unknown_passkey_is_404(gongmu: Provider) -> None:
+    for name in ("nosuch", "x" * 200, "a'b", "%00"):
+        refused(ask(gongmu, f"passkeys/{name}/remove", "POST"), 404, "passkey_removed")
+
+
 # --- hostile input --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["people", "events", "mobile-ids"])
+@pytest.mark.parametrize("path", ["people", "events", "mobile-ids", "passkeys"])
 @pytest.mark.parametrize(
     "limit",
     ["0", "-1", "501", "1000000000", "1e9", "9" * 5000, "", " 5", "٥", "1.0", "0x10", "null"],
