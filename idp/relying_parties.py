@@ -135,6 +135,7 @@ class RelyingParties:
         self._get = get
         self._cache: OrderedDict[str, tuple[float, _Known | None]] = OrderedDict()
         self._lock = Lock()
+        self._origins: tuple[float, frozenset[str]] = (0.0, frozenset())
         self.secrets = ClientSecrets(engine, journal, secret_key, now, self._forget)
 
     def get(self, client_id: str) -> RelyingParty | None:
@@ -148,6 +149,18 @@ class RelyingParties:
             return [
                 _known(row).party for row in connection.execute(select(table).order_by("client_id"))
             ]
+
+    def origins(self) -> frozenset[str]:
+        """Of the browser applications of every party of profile `public`; at most 2 s old."""
+        until, found = self._origins
+        if time.monotonic() >= until:
+            public = table.c.settings["profile"].as_string() == "public"
+            query = select(table.c.settings["origins"]).where(table.c.disabled_at.is_(None), public)
+            with transaction(self._engine) as connection:
+                lists = connection.scalars(query).all()
+            found = frozenset(origin for origins in lists for origin in origins or ())
+            self._origins = time.monotonic() + CACHE_S, found
+        return found
 
     def secret_is_right(self, client_id: str, secret: str) -> bool:
         """Constant-time; an unknown client costs the same as a wrong secret (E5)."""

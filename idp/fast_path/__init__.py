@@ -76,7 +76,7 @@ class FastPath:
             if path in _DOCUMENTS and environ["REQUEST_METHOD"] == "GET":
                 return self._document(path, environ, start_response)
             answer = _ANSWERS.get((environ["REQUEST_METHOD"], path))
-            if answer is not None and _is_small(environ):
+            if answer is not None and "HTTP_ORIGIN" not in environ and _is_small(environ):
                 return self._answer(answer, self._rules[path], environ, start_response)
             if path.startswith("/login/") and environ["REQUEST_METHOD"] == "GET":
                 return self._poll(path, environ, start_response)

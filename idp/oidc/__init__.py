@@ -21,6 +21,7 @@ from flask import Blueprint
 from idp.oidc import (
     authorize,
     consent,
+    cors,
     discovery,
     logout,
     par,
@@ -35,4 +36,5 @@ def create_blueprint() -> Blueprint:
     blueprint = Blueprint("oidc", __name__)
     for part in (authorize, par, consent, token, token_checks, userinfo, discovery, logout):
         blueprint.register_blueprint(part.blueprint)
+    blueprint.after_request(cors.allow)
     return blueprint

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from werkzeug.serving import make_server
 
+from idp.conf import Server
 from idp.contracts import Official
 from idp.oidc import codes
 from idp.oidc.codes import TakenCode
@@ -68,11 +69,11 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, redis_url: str) -> Iterator[Running]:
+def running(folder: Path, redis_url: str, settings: Server | None = None) -> Iterator[Running]:
     """A provider on a free port of loopback, with a few relying parties."""
     port = free_port()
     short = open_short(redis_url)
-    world = World(folder, f"http://localhost:{port}", Clock(None), short)
+    world = World(folder, f"http://localhost:{port}", Clock(None), short, server=settings)
     server = make_server("127.0.0.1", port, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from idp import randomness
 from idp.app import create_app
-from idp.conf import Keys, Lifetimes, Settings, Stores
+from idp.conf import Keys, Lifetimes, Server, Settings, Stores
 from idp.contracts import Identifier, JsonObject, Kit, Official, Proof, State
 from idp.cutoff import Cutoff
 from idp.errors import AccessDenied, OutsideError
@@ -185,6 +185,7 @@ class World:
         clock: Clock | None = None,
         short: RedisShort | None = None,
         algorithms: Iterable[str] = ("ES256", "EdDSA"),
+        server: Server | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.directory = FakeDirectory()
@@ -194,6 +195,7 @@ class World:
             Settings(
                 issuer=issuer,
                 environment="demo",
+                server=server or Server(),
                 stores=Stores(sql_url=f"sqlite:///{folder}/gongmu.db"),
                 keys=Keys(
                     key_encryption_key_file=folder / "kek",
