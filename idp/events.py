@@ -51,10 +51,13 @@ class Kind(StrEnum):
     PASSKEY_STATE = "passkey:state:changed"  # suspended, live again, removed
     KEY_CHANGED = "key:state:changed"
     RELYING_PARTY_CHANGED = "relying_party:settings:changed"
+    REGISTRATION_REFUSED = "relying_party:registration:refused"
     API_READ = "api:read:done"
     API_REFUSED = "api:request:refused"
     OUTSIDE_FAILED = "system:outside:failed"
-    STORE_RESTORED = "system:store:restored"  # a backup was put back, and an operator said how to go on
+    STORE_RESTORED = (
+        "system:store:restored"  # a backup was put back, and an operator said how to go on
+    )
 
 
 class Reason(StrEnum):
@@ -96,6 +99,7 @@ class Reason(StrEnum):
     TOKEN_INVALID = "token_invalid"  # noqa: S105
     DPOP_PROOF = "dpop_proof"
     SENDER_KEY = "sender_key"  # a token, code or client with another key than its own
+    REGISTRATION = "registration"  # it asked for what an administrator alone decides
     # logins
     LOGIN_UNKNOWN = "login_unknown"
     LOGIN_EXPIRED = "login_expired"

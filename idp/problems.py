@@ -16,13 +16,14 @@ from idp.services import services
 
 _log = structlog.get_logger("gongmu.problems")
 _PROGRAMS = ("/oauth/token", "/oauth/userinfo", "/oauth/introspect", "/oauth/revoke", "/vp/")
-_SITE_PROGRAMS = ("/oauth/par", "/issuer/", "/status/", "/.well-known/")
+_SITE_PROGRAMS = ("/oauth/par", "/oauth/register", "/issuer/", "/status/", "/.well-known/")
 _KINDS = (
     ("/api/", Kind.API_REFUSED),
     ("/oauth/token", Kind.TOKEN_REFUSED),
     ("/oauth/userinfo", Kind.TOKEN_REJECTED),
     ("/oauth/introspect", Kind.TOKEN_REJECTED),
     ("/oauth/revoke", Kind.TOKEN_REJECTED),
+    ("/oauth/register", Kind.REGISTRATION_REFUSED),
     ("/oauth/logout", Kind.LOGOUT_REFUSED),
     ("/issuer/", Kind.MOBILE_ID_REFUSED),
 )

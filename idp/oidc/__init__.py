@@ -14,6 +14,8 @@ One sign-in, as this package sees it:
    `refresh.py`; `minting.py` makes the tokens.
 5. `userinfo.py` tells who it is, `token_checks.py` whether a token counts, `logout.py` ends it.
    `discovery.py` says where all this is.
+
+Beside that, `register.py` lets an invited party register itself (`client_metadata.py`).
 """
 
 from flask import Blueprint
@@ -25,6 +27,7 @@ from idp.oidc import (
     discovery,
     logout,
     par,
+    register,
     token,
     token_checks,
     userinfo,
@@ -34,7 +37,10 @@ from idp.oidc import (
 def create_blueprint() -> Blueprint:
     """All routes of this package, under one name."""
     blueprint = Blueprint("oidc", __name__)
-    for part in (authorize, par, consent, token, token_checks, userinfo, discovery, logout):
+    for part in (
+        *(authorize, par, consent, token, token_checks, userinfo, discovery, logout),
+        register,
+    ):
         blueprint.register_blueprint(part.blueprint)
     blueprint.after_request(cors.allow)
     return blueprint

@@ -50,6 +50,7 @@ def document() -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "end_session_endpoint": f"{issuer}/oauth/logout",
+        **_registration(),
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
@@ -83,6 +84,13 @@ def document() -> dict[str, Any]:
         "require_signed_request_object": False,
         "authorization_signing_alg_values_supported": list(settings.keys.algorithms),
     }
+
+
+def _registration() -> dict[str, str]:
+    """Where a party may register itself, when any may."""
+    settings = services().settings
+    where = f"{settings.issuer}/oauth/register"
+    return {"registration_endpoint": where} if settings.registration.enabled else {}
 
 
 def _reachable() -> list[str]:

@@ -95,6 +95,7 @@ _PARTIES: dict[Reason, Words] = {
     Reason.GRANT_ENDED: Words("G-219", N_("The sign-in has ended"), _AGAIN),
     Reason.GRANT_TYPE: Words("G-220", N_("The service may not sign in this way"), _PARTY),
     Reason.TOKEN_INVALID: Words("G-221", N_("The service's pass is not valid"), _AGAIN),
+    Reason.REGISTRATION: Words("G-240", N_("The service asked for more than it may have"), _PARTY),
     Reason.DPOP_PROOF: Words("G-230", N_("The service did not prove its key"), _PARTY),
     Reason.SENDER_KEY: Words("G-231", N_("The service came with another key"), _PARTY),
     Reason.REQUEST_OBJECT: Words("G-222", N_("The service's signed request is not valid"), _PARTY),
