@@ -82,6 +82,7 @@ class UnauthorizedError(RequestError):
     ) -> None:
         super().__init__(code, public, reason=reason)
         self.scheme = scheme  # for WWW-Authenticate: "Basic", "Bearer", "DPoP" or none
+        self.demands: dict[str, str] = {}  # more for that header: what would do (RFC 9470 §3)
 
 
 class LoginError(GongmuError):

@@ -16,14 +16,14 @@ from idp.services import services
 
 _log = structlog.get_logger("gongmu.problems")
 _PROGRAMS = ("/oauth/token", "/oauth/userinfo", "/oauth/introspect", "/oauth/revoke", "/vp/")
-_SITE_PROGRAMS = ("/oauth/par", "/oauth/register", "/issuer/", "/status/", "/.well-known/")
+_SITE_PROGRAMS = ("/oauth/par", "/issuer/", "/status/", "/.well-known/")
+_DESCRIBED = {"/oauth/userinfo": "", "/api/v1/": "/api/v1"}  # resources and their metadata
 _KINDS = (
     ("/api/", Kind.API_REFUSED),
     ("/oauth/token", Kind.TOKEN_REFUSED),
     ("/oauth/userinfo", Kind.TOKEN_REJECTED),
     ("/oauth/introspect", Kind.TOKEN_REJECTED),
     ("/oauth/revoke", Kind.TOKEN_REJECTED),
-    ("/oauth/register", Kind.REGISTRATION_REFUSED),
     ("/oauth/logout", Kind.LOGOUT_REFUSED),
     ("/issuer/", Kind.MOBILE_ID_REFUSED),
 )
@@ -62,8 +62,14 @@ def answer(error: GongmuError) -> Response:
 def _challenge(error: UnauthorizedError) -> str:
     if error.scheme == "Basic":
         return 'Basic realm="gongmu", charset="UTF-8"'
-    algorithms = f', algs="{" ".join(dpop.ALGORITHMS)}"' if error.scheme == "DPoP" else ""
-    return f'{error.scheme} realm="gongmu", error="{error.code}"{algorithms}'  # RFC 9449 §7.1
+    said = {"realm": "gongmu", "error": error.code, **error.demands}
+    if error.scheme == "DPoP":
+        said["algs"] = " ".join(dpop.ALGORITHMS)  # RFC 9449 §7.1
+    described = next((of for of in _DESCRIBED if request.path.startswith(of)), None)
+    if described is not None:  # RFC 9728 §5.1
+        document = f"/.well-known/oauth-protected-resource{_DESCRIBED[described]}"
+        said["resource_metadata"] = f"{services().settings.issuer}{document}"
+    return f"{error.scheme} " + ", ".join(f'{name}="{value}"' for name, value in said.items())
 
 
 def _form(error: GongmuError, reference: str) -> Response:

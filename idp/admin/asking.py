@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import request
 
-from idp import access_tokens, bearer
+from idp import access_tokens, bearer, step_up
 from idp.access_tokens import AccessToken
 from idp.errors import RequestError
 from idp.events import Reason
@@ -23,10 +23,14 @@ CALLS_PER_MINUTE = 6000  # of one client, all workers together
 
 
 def caller(scope: str) -> AccessToken:
-    """The client behind the access token; 401 without one, 403 without the scope (RFC 6750 §3.1)."""
+    """The client behind the access token; 401 without one, 403 without the scope (RFC 6750 §3.1).
+
+    A person's token counts only after a strong and recent sign-in (RFC 9470 §3, A-233).
+    """
     found = bearer.presented(f"{services().settings.issuer}/api/v1")
-    if found.grant:
-        access_tokens.live(found)
+    if found.grant:  # a person's: as at the consoles
+        _, session = access_tokens.live(found)
+        step_up.must_be(found, session, step_up.OPERATOR_ACR, step_up.OPERATOR_MAX_AGE_S)
     if scope not in found.scope:
         raise refusal(403, "insufficient_scope", f"the token lacks {scope}", Reason.SCOPE)
     if services().short.count(f"rate:api:{found.client_id}", 60) > CALLS_PER_MINUTE:

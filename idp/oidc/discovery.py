@@ -1,14 +1,17 @@
 """What a stranger's client must know: metadata and public keys. Only what works stands here.
 
-OpenID Connect Discovery §3, RFC 8414 §2, RFC 9207 §3. Both documents are the same, at both addresses.
+OpenID Connect Discovery §3, RFC 8414 §2, RFC 9207 §3. Both documents are the same; OAuth's says it once
+more under our signature (RFC 8414 §2.1). Each resource of ours tells which tokens open it (RFC 9728 §2).
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
 from idp import dpop
 from idp.conf import ACR_ORDER
+from idp.contracts import Use
 from idp.oidc import clients
 from idp.oidc.assertions import ALGORITHMS
 from idp.oidc.checks import PROMPTS
@@ -17,16 +20,53 @@ from idp.registration import RESPONSE_MODES
 from idp.services import services
 
 blueprint = Blueprint("discovery", __name__)
-SCOPES = ("openid", "profile", "email", "groups", "phone", "offline_access")
+SCOPES = ("openid", "profile", "email", "groups", "offline_access")
 CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid")
-PERSONAL_CLAIMS = ("name", "preferred_username", "email", "agency", "department", "rank", "groups")
+PERSONAL_CLAIMS = (
+    *("name", "preferred_username", "email", "email_verified"),
+    *("agency", "department", "rank", "groups"),
+)
+SIGNED_TYP = "oauth-authorization-server+jwt"
+API_SCOPES = ("gongmu:people", "gongmu:issue", "gongmu:events")
 
 
 @blueprint.get("/.well-known/openid-configuration")
-@blueprint.get("/.well-known/oauth-authorization-server")
 def metadata() -> Response:
     """The provider's metadata."""
     return _public(document())
+
+
+@blueprint.get("/.well-known/oauth-authorization-server")
+def oauth_metadata() -> Response:
+    """The same, and once more as a JWT for whoever keeps it or gets it from others (RFC 8414 §2.1)."""
+    said = document()
+    parts = services()
+    claims = {**said, "iss": said["issuer"], "iat": int(parts.now().timestamp())}
+    return _public({**said, "signed_metadata": parts.keys.sign(claims, SIGNED_TYP, Use.OIDC)})
+
+
+@blueprint.get("/.well-known/oauth-protected-resource")
+def userinfo_metadata() -> Response:
+    """Of userinfo, whose tokens have the issuer as their audience (RFC 9728 §2)."""
+    return _public(_resource("", SCOPES))
+
+
+@blueprint.get("/.well-known/oauth-protected-resource/api/v1")
+def api_metadata() -> Response:
+    """Of the automation API."""
+    return _public(_resource("/api/v1", API_SCOPES))
+
+
+def _resource(path: str, scopes: Collection[str]) -> dict[str, Any]:
+    issuer = services().settings.issuer
+    return {
+        "resource": f"{issuer}{path}",
+        "authorization_servers": [issuer],
+        "scopes_supported": list(scopes),
+        "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": _has_certificates(),
+    }
 
 
 @blueprint.get("/oauth/jwks")
@@ -50,7 +90,6 @@ def document() -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "end_session_endpoint": f"{issuer}/oauth/logout",
-        **_registration(),
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
@@ -65,9 +104,7 @@ def document() -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": [*methods, "none"],
         "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
-        "tls_client_certificate_bound_access_tokens": bool(
-            settings.server.client_certificate_header
-        ),
+        "tls_client_certificate_bound_access_tokens": _has_certificates(),
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": sorted(PROMPTS),
         "claim_types_supported": ["normal"],
@@ -76,6 +113,9 @@ def document() -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
+        "protected_resources": [issuer, f"{issuer}/api/v1"],
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(ALGORITHMS),
@@ -86,11 +126,8 @@ def document() -> dict[str, Any]:
     }
 
 
-def _registration() -> dict[str, str]:
-    """Where a party may register itself, when any may."""
-    settings = services().settings
-    where = f"{settings.issuer}/oauth/register"
-    return {"registration_endpoint": where} if settings.registration.enabled else {}
+def _has_certificates() -> bool:
+    return bool(services().settings.server.client_certificate_header)
 
 
 def _reachable() -> list[str]:

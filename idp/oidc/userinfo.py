@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from idp import access_tokens, bearer
+from idp import access_tokens, bearer, step_up
 from idp.errors import AccessDenied, RequestError, UnauthorizedError
 from idp.events import Reason
 from idp.oidc import gate, sealed_answers, user_claims
@@ -40,6 +40,7 @@ def answer() -> dict[str, Any] | Response:
         official = gate.admit(session, party)
     except AccessDenied as error:
         raise UnauthorizedError("invalid_token", scheme="Bearer", reason=error.reason) from error
+    step_up.must_be(token, session, party.minimum_acr)  # it may have been raised since
     asked = user_claims.asked(grant.claims, "userinfo")
     told = {**user_claims.of(official, party, token.scope, asked), "sub": token.subject}
     return sealed_answers.userinfo(party, told) if party.userinfo_signed_response_alg else told

@@ -1,5 +1,6 @@
 """The fast path answers as Flask does, octet for octet, and leaves to Flask whatever is unusual."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -53,9 +54,14 @@ class Pair:
         """The quick answer, which must be Flask's."""
         quick = self.quick.open(path, method=method, **options)
         plain = self.plain.open(path, method=method, **options)
-        assert (quick.status_code, quick.data) == (plain.status_code, plain.data)
+        assert (quick.status_code, steady(quick)) == (plain.status_code, steady(plain))
         assert headers(quick) == headers(plain)
         return quick
+
+
+def steady(response: TestResponse) -> bytes:
+    """The body without the signature of signed metadata, which no two answers share."""
+    return re.sub(rb'("signed_metadata":"[^"]*\.)[^".]*"', rb"\1", response.data)
 
 
 def headers(response: TestResponse) -> list[tuple[str, str]]:

@@ -4,15 +4,24 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from flask.testing import FlaskClient
 
+from idp import jws
+from idp.oidc.discovery import SIGNED_TYP
 from tests.unit.oidc.scene import World
 
+RULES = jws.Rules(frozenset({"ES256"}), frozenset({SIGNED_TYP}))
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
 
 
 def test_both_documents_are_one_and_valid(world: World, browser: FlaskClient) -> None:
     answer = browser.get("/.well-known/openid-configuration")
     document = answer.json
-    assert document == browser.get("/.well-known/oauth-authorization-server").json
+    oauth = browser.get("/.well-known/oauth-authorization-server").json
+    signed = oauth.pop("signed_metadata")
+    assert document == oauth
+    claims = jws.verify(signed, world.parts.keys.jwks(), RULES)  # RFC 8414 §2.1
+    assert claims.pop("iss") == document["issuer"]
+    assert claims.pop("iat") == int(world.clock().timestamp())
+    assert claims == document
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     https = {
         name: value.replace("http://", "https://") if isinstance(value, str) else value
@@ -39,7 +48,7 @@ def test_every_endpoint_is_there(browser: FlaskClient) -> None:
             assert browser.post(path, data={"x": "1"}).status_code != 404, name
 
 
-def test_keys_are_public_and_one_per_kid(world: World, browser: FlaskClient) -> None:
+def test_a088_keys_are_public_and_one_per_kid(world: World, browser: FlaskClient) -> None:
     """A-088."""
     keys = browser.get("/oauth/jwks").json["keys"]
     kids = [key["kid"] for key in keys]
@@ -47,7 +56,7 @@ def test_keys_are_public_and_one_per_kid(world: World, browser: FlaskClient) -> 
     assert all(PRIVATE.isdisjoint(key) for key in keys)
 
 
-def test_the_request_changes_nothing(browser: FlaskClient) -> None:
+def test_a112_the_request_changes_nothing(browser: FlaskClient) -> None:
     """A-112."""
     for headers in (
         {"Host": "evil.example"},

@@ -32,7 +32,8 @@ def ask(world: World, token: str, method: str = "GET") -> Any:
 def is_refused(answer: Any) -> None:
     assert answer.status_code == 401, answer.text
     assert answer.json["error"] == "invalid_token"
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="gongmu", error="invalid_token"'
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="gongmu", error="invalid_token", resource_metadata=')
     assert "sub" not in answer.json
 
 
