@@ -134,6 +134,13 @@ def check_csrf(purpose: str) -> None:
 
 def address() -> str:
     """The client's address; X-Forwarded-For counts only behind a trusted proxy (A-112)."""
+    if "address" not in g:
+        g.address = _address()
+    found: str = g.address
+    return found
+
+
+def _address() -> str:
     server = services().settings.server
     peer = request.remote_addr or ""
     proxies = server.trusted_proxies

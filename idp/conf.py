@@ -316,6 +316,8 @@ def network_of(settings: Settings, address: str) -> Network | None:
     """The first named network that holds this address, if any."""
     from ipaddress import ip_address
 
+    if not settings.networks:
+        return None
     try:
         where = ip_address(address)
     except ValueError:
