@@ -40,11 +40,14 @@ def wsgi(path: str) -> "WSGIApplication":
     """The application for the configuration at `path`; called in each worker."""
     from idp import conf_file
     from idp.app import create_app, open_courier
+    from idp.store.high_water import HighWater
 
     settings = conf_file.load(Path(path))
     logs.configure(settings.log_level)
     application = create_app(embedded.with_url(settings))
-    open_courier(application.extensions["gongmu"]).start()
+    parts = application.extensions["gongmu"]
+    HighWater(parts.engine, parts.short).watch()
+    open_courier(parts).start()
     return application
 
 

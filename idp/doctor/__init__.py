@@ -1,6 +1,6 @@
 """`gongmu doctor`: what is wrong with this installation, or soon will be, and the remedy for each.
 
-    configuration -> certificates, disk -> sql (schema, keys) -> redis -> directories
+    configuration -> certificates, disk -> sql (schema, keys) -> redis -> restored -> directories
 
 Every examination stands alone: whatever is broken, the others are still made. Nothing is changed.
 """
@@ -11,7 +11,15 @@ from pathlib import Path
 
 from idp import conf_file, embedded
 from idp.conf import Settings
-from idp.doctor import certificates, configuration, directories, disk, redis_store, sql_store
+from idp.doctor import (
+    certificates,
+    configuration,
+    directories,
+    disk,
+    redis_store,
+    restored,
+    sql_store,
+)
 from idp.doctor.finding import Finding, Level, fix
 from idp.errors import ConfError, GongmuError
 
@@ -24,6 +32,7 @@ _EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("disk", disk.examine),
     ("sql", sql_store.examine),
     ("redis", redis_store.examine),
+    ("restored", restored.examine),
     ("directories", directories.examine),
 )
 

@@ -8,5 +8,6 @@ Redis keys (every key has one hash tag, so a Cluster may be used; all expire by 
     family:{<grant id>}       digests of a family's tokens (oidc/refresh.py)    lifetimes.refresh_total_s
     challenge:{<client>}<h>   PKCE challenges seen (A-026)                     600 s
     rate:{<what>}             counters
+    mark:{events}             how many events SQL held (high_water.py)         90 days
     site:{<site>:<key>}       what a site keeps (offers, nonces)               its own
 """

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
 from idp.errors import OutsideError
-from idp.store.sql import transaction
+from idp.store.sql import must_not_be_halted, transaction
 
 IDLE_S = 1.0  # a connection unused for longer is asked whether it lives
 KEPT = 16  # connections kept for each engine; more are closed after use
@@ -182,6 +182,9 @@ class Direct:
         raise OutsideError("sql", type(error).__name__) from error
 
     def _borrow(self) -> _Connection:
+        engine = self._engine()
+        if engine is not None:
+            must_not_be_halted(engine)
         try:
             kept = self._idle.pop()
         except IndexError:
@@ -212,6 +215,7 @@ class Direct:
             raise OutsideError("sql", "closed")
         with transaction(engine):  # says in time when SQL is away, or rests
             borrowed = engine.raw_connection()
+            must_not_be_halted(engine)  # it may be this one that told
             connection: Any = borrowed.driver_connection
             borrowed.detach()
         if self._dialect.name != "postgresql":

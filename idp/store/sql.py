@@ -16,6 +16,7 @@ from idp.errors import OutsideError
 from idp.store.breaker import Breaker
 
 _READ_ONLY = "25006"  # a primary that became a standby while we were connected
+_halted: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _guards: "weakref.WeakKeyDictionary[Engine, _Guard]" = weakref.WeakKeyDictionary()
 
 
@@ -60,21 +61,43 @@ def _sqlite(url: Any, timeout_s: float) -> Engine:
     return engine
 
 
+def halt(engine: Engine) -> bool:
+    """Answer nothing from this database any more (`high_water.py`); false when it was so already."""
+    known = engine in _halted
+    _halted.add(engine)
+    return not known
+
+
+def resume(engine: Engine) -> bool:
+    """Answer from it again; false when nothing had stopped that."""
+    known = engine in _halted
+    _halted.discard(engine)
+    return known
+
+
+def must_not_be_halted(engine: Engine) -> None:
+    """OutsideError while nothing may be answered from this database."""
+    if engine in _halted:
+        raise OutsideError("sql", "older than it was")
+
+
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: commits at the end, rolls back on any error. OutsideError when SQL is away."""
+    must_not_be_halted(engine)
     guard = _guards.get(engine)
     if guard is not None:
         guard.breaker.enter()
     try:
         with _connected(engine, guard) as connection, connection.begin():
+            must_not_be_halted(engine)  # the connection may be the one that told
             yield connection
     except (DBAPIError, PoolTimeoutError) as error:
         if not _is_absence(error):
             raise
         if guard is not None and _is_silence(error):
             guard.breaker.failed()
-        raise OutsideError("sql", _told(error)) from error
+        raise OutsideError("sql", told(error)) from error
 
 
 @contextmanager
@@ -112,7 +135,7 @@ def _is_silence(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and not getattr(error.orig, "sqlstate", None)
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """For the log: the class and the state, never the statement with its values."""
     original = getattr(error, "orig", None)
     state = getattr(original, "sqlstate", None)
