@@ -431,8 +431,9 @@ def test_every_hook_is_known_here(pair: Pair) -> None:
         for scope in (None, "oidc", "login")
         for hook in app.after_request_funcs.get(scope, ())
     }
-    # `_only_people_act`: authorization requests run it; polls fetched ahead go to Flask.
-    assert before <= {"_start", "_limits", "_only_people_act"}
+    # `_only_people_act`: authorization requests run it; polls fetched ahead go to Flask;
+    # `_only_when_on` is of the registration routes alone.
+    assert before <= {"_start", "_limits", "_only_people_act", "_only_when_on"}
     assert {"_start", "_limits"} <= before
     assert after == {"_measure", "_headers", "keep_cookies"}
     assert not app.teardown_request_funcs
