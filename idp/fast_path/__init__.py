@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, request
 from flask.ctx import RequestContext
 from flask.sessions import NullSession
 from werkzeug.routing import Rule
@@ -192,7 +192,8 @@ def _is_small(environ: "WSGIEnvironment") -> bool:
 
 def _is_plain() -> bool:
     """Whether no hook has more to do for this answer than for all others."""
-    return "new_browser_secret" not in g and "new_session_cookie" not in g
+    own = "new_browser_secret" in g or "new_session_cookie" in g or "dpop_nonce" in g
+    return not own and "HTTP_ORIGIN" not in request.environ
 
 
 _observers: dict[str, Any] = {}
