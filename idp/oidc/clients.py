@@ -53,12 +53,13 @@ def offered() -> list[str]:
 
 def _claimed(given: Parameters) -> _Claimed:
     header = request.headers.get("Authorization")
-    ways = [header is not None, "client_secret" in given, "client_assertion" in given]
+    asserts = not given.keys().isdisjoint(("client_assertion", "client_assertion_type"))
+    ways = [header is not None, "client_secret" in given, asserts]
     if sum(ways) > 1:
         raise RequestError("invalid_request", "use one method of client authentication")
     if header is not None:
         claimed = _basic(header)
-    elif "client_assertion" in given:
+    elif asserts:
         claimed = _assertion(given)
     elif "client_secret" in given and "client_id" in given:
         claimed = _Claimed(given["client_id"], "client_secret_post", given["client_secret"])
@@ -91,7 +92,7 @@ def _assertion(given: Parameters) -> _Claimed:
     if given.get("client_assertion_type") != assertions.TYPE:
         raise unauthorized(None)
     try:
-        client_id = assertions.client_of(given["client_assertion"])
+        client_id = assertions.client_of(given.get("client_assertion", ""))
     except jws.NotGenuine as error:
         raise unauthorized(None) from error
     return _Claimed(client_id, "private_key_jwt", given["client_assertion"])

@@ -73,8 +73,8 @@ class Receiver:
             request = connection.makefile("rb")
             lines = list(iter(request.readline, b"\r\n"))
             head = b"".join(lines).decode()
-            length = int(head.lower().partition("content-length: ")[2].split()[0])
-            body = request.read(length).decode()
+            length = head.lower().partition("content-length: ")[2].split()[:1]
+            body = request.read(int(length[0])).decode() if length else ""
             self.calls.append(Call(time.monotonic(), head, body))
             answer = self.answers.pop(0) if self.answers else OK
             if answer == SILENCE:
