@@ -174,7 +174,7 @@ class RelyingParties:
 
         `also` runs within the transaction. ConfError when a setting is not allowed or the id is taken.
         """
-        self._check(party)
+        self.check(party)
         secret = ""
         try:
             with transaction(self._engine) as connection:
@@ -197,7 +197,7 @@ class RelyingParties:
 
     def update(self, party: RelyingParty, actor: str, also: Also = nothing_more) -> None:
         """Change the settings of a registered one; its secret and whether it is disabled stay."""
-        self._check(party)
+        self.check(party)
         self._write(party.client_id, actor, "changed", also, settings=_settings(party))
 
     def set_disabled(
@@ -228,7 +228,8 @@ class RelyingParties:
             self._journal.record(connection, _changed(client_id, actor, change))
         self._forget(client_id)
 
-    def _check(self, party: RelyingParty) -> None:
+    def check(self, party: RelyingParty) -> None:
+        """Whether these settings may be registered. ConfError with every fault at once."""
         problems = [
             _problem(party.client_id, *problem)
             for problem in problems_of(_settings(party), loopback=self._loopback)

@@ -21,7 +21,7 @@ _COMMANDS = {  # name -> (module, attribute, one line for the help)
         "group",
         "A person: directory, gate, mobile IDs, sessions; what would be told of them.",
     ),
-    "rp": ("relying_parties", "group", "Relying parties: add, list, show, preview."),
+    "rp": ("relying_parties", "group", "Relying parties: add, change, test, kits, previews."),
     "serve": ("run", "serve", "Run the provider."),
 }
 

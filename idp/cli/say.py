@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,6 +61,16 @@ def json_of(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise click.ClickException(f"{file} holds no JSON object")
     return found
+
+
+def object_of(file: Path) -> dict[str, Any]:
+    """The settings in a JSON or TOML file, as its name says. click.ClickException."""
+    if file.suffix.lower() != ".toml":
+        return json_of(file)
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise click.ClickException(f"{file} is no TOML in UTF-8: {error}") from error
 
 
 @contextmanager
