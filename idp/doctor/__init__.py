@@ -1,6 +1,6 @@
 """`gongmu doctor`: what is wrong with this installation, or soon will be, and the remedy for each.
 
-    configuration -> certificates, disk -> sql (schema, keys) -> redis -> restored -> directories
+    configuration -> certificates, disk -> sql (schema, keys) -> redis -> directories
 
 Every examination stands alone: whatever is broken, the others are still made. Nothing is changed.
 """
@@ -17,7 +17,6 @@ from idp.doctor import (
     directories,
     disk,
     redis_store,
-    restored,
     sql_store,
 )
 from idp.doctor.finding import Finding, Level, fix
@@ -32,7 +31,6 @@ _EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("disk", disk.examine),
     ("sql", sql_store.examine),
     ("redis", redis_store.examine),
-    ("restored", restored.examine),
     ("directories", directories.examine),
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, make_url, text
 
 from idp.conf import LOOPBACK_HOSTS, Settings
-from idp.doctor import clock, keys
+from idp.doctor import clock, keys, restored
 from idp.doctor.finding import Finding, fix, note, ok, warn
 from idp.store import migrations
 from idp.store.sql import open_engine, transaction
@@ -37,6 +37,7 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
         migrations.check(engine)
         yield ok(_WHAT, f"schema {migrations.HEAD}, the one of this program")
         yield from keys.examine(engine, settings, now)
+        yield from restored.examine(engine, settings, now)
     finally:
         engine.dispose()
 
