@@ -37,7 +37,8 @@ FORMATS: Mapping[str, Attestation] = {
         FidoU2FAttestation(),
     )
 }
-_ALGORITHMS = frozenset({*keys.ALGORITHMS.values(), -36})  # ES512 beside; never SHA-1 (-65535)
+_NO_ALGORITHM = 0  # "apple" and "fido-u2f" have but one
+_ALGORITHMS = (_NO_ALGORITHM, *keys.ALGORITHMS.values(), -36)  # ES512 beside; never SHA-1 (-65535)
 _NO_MODEL = "00000000-0000-0000-0000-000000000000"  # of FIDO U2F
 # What the library and `cryptography` raise over a statement that is not one.
 FAULTS = (
@@ -101,17 +102,19 @@ class Attestations:
         # 1. Where nobody asked, nothing is believed; not all browsers take the statement out.
         if self.demand == "none":
             return Assessment(_UNATTESTED, hardware=False, model=name)
-        # 2. No statement, or one that the new key made itself, vouches for nothing (A-199).
+        # 2. No statement, one that is not taken, or one that the new key made itself, vouches for
+        # nothing (A-199).
         path = verify_statement(found, client_data_hash)
         if not path:
-            return self._unattested("nobody vouches for the authenticator", name)
+            return self._unattested(f"a {found.format!a} statement that vouches for nothing", name)
         # 3. It leads to a root of this model, or to one of ours.
         metadata = self.metadata.fresh(now) if self.metadata is not None else None
         model = _model_of(found.credential.aaguid, path, metadata)
+        _check_status(model, now)
         _check_leaked(path, model)
         roots = (*(model.roots if model is not None else ()), *self.roots)
         try:
-            chain.verify([der for der in path if der not in roots] or path, roots, now)
+            chain.verify(path, roots, now)
         except FAULTS as error:
             return self._unattested(f"the statement's chain: {error}", name)
         return Assessment(
@@ -124,13 +127,7 @@ class Attestations:
         """Does nothing when keys of this model are taken, at registration and at each sign-in."""
         if aaguid in self.refused or (self.allowed and aaguid not in self.allowed):
             strict.reject(Reason.PASSKEY_MODEL, f"the model {aaguid} is not allowed")
-        model = self._model(aaguid, now)
-        if (
-            model is not None
-            and model.refused_from is not None
-            and now.date() >= model.refused_from
-        ):
-            strict.reject(Reason.PASSKEY_MODEL, f"the model {aaguid} is compromised or revoked")
+        _check_status(self._model(aaguid, now), now)
 
     def _model(self, aaguid: str, now: datetime) -> Model | None:
         return None if self.metadata is None else self.metadata.latest(now).by_aaguid.get(aaguid)
@@ -158,15 +155,15 @@ def parse(raw: bytes) -> AttestationObject:
 def verify_statement(found: AttestationObject, client_data_hash: bytes) -> list[bytes]:
     """The certificates that a true statement brings, leaf first; none: nobody vouches (§8).
 
-    ProofRejected(PASSKEY_ATTESTATION) for a statement that is false, malformed, or of a format that is
-    not taken.
+    A format or an algorithm that is not taken vouches for nothing either (many a TPM still signs over
+    SHA-1). ProofRejected(PASSKEY_ATTESTATION) for a statement that is false or malformed.
     """
     if found.format == "none":
         _require(found.statement == {}, "a statement of the format none that is not empty")
         return []
     verifier = FORMATS.get(found.format)
-    if verifier is None:
-        strict.reject(Reason.PASSKEY_ATTESTATION, "a format of attestation that is not taken")
+    if verifier is None or found.statement.get("alg", _NO_ALGORITHM) not in _ALGORITHMS:
+        return []
     _check_shape(found)
     try:
         data = LibraryData(found.data.raw)
@@ -184,9 +181,6 @@ def _check_shape(found: AttestationObject) -> None:
     path = statement.get("x5c", [])
     _require(isinstance(path, list) and all(isinstance(der, bytes) for der in path), "x5c")
     _require(len(path) in range(found.format != "packed", chain.MAX_CHAIN + 1), "length of x5c")
-    if found.format in ("packed", "tpm", "android-key"):
-        algorithm = statement.get("alg")
-        _require(type(algorithm) is int and algorithm in _ALGORITHMS, "alg")
     if found.format == "tpm":
         _require(statement.get("ver") == "2.0", "ver")
     if found.format == "fido-u2f":  # §8.6: one certificate, no model
@@ -222,6 +216,12 @@ def _key_identifier(der: bytes) -> bytes:
         return x509.SubjectKeyIdentifier.from_public_key(key).digest
     except FAULTS as error:
         strict.reject(Reason.PASSKEY_ATTESTATION, "a malformed certificate", error)
+
+
+def _check_status(model: Model | None, now: datetime) -> None:
+    """What the FIDO Alliance says of a model counts from the day that it names."""
+    if model is not None and model.refused_from is not None and now.date() >= model.refused_from:
+        strict.reject(Reason.PASSKEY_MODEL, "the model is compromised or revoked")
 
 
 def _check_leaked(path: list[bytes], model: Model | None) -> None:

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 
 from idp.errors import ProofRejected
 from idp.events import Reason
@@ -77,7 +78,7 @@ class Source:
 
     file: Path
     roots: tuple[bytes, ...]
-    signer: str  # DNS name in the signer's certificate
+    signer: str  # a name in the signer's certificate
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ def read(source: Source, now: datetime) -> Metadata:
     try:
         return _parse(_open(source.file.read_bytes(), source, now))
     except _FAULTS as error:
-        raise ValueError(f"no good metadata blob ({error})") from error
+        raise ValueError(f"no good metadata blob: {type(error).__name__}: {error}") from error
 
 
 def _open(blob: bytes, source: Source, now: datetime) -> dict[str, Any]:
@@ -145,13 +146,21 @@ def _open(blob: bytes, source: Source, now: datetime) -> dict[str, Any]:
     header_b64, _, payload_b64 = signed.partition(".")
     header = strict.load_object(strict.decode(header_b64))
     path = [b64decode(text, validate=True) for text in header["x5c"]]
-    chain.verify([der for der in path if der not in source.roots], source.roots, now)
+    chain.verify(path, source.roots, now)
     leaf = x509.load_der_x509_certificate(path[0])
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    if source.signer not in names.get_values_for_type(x509.DNSName):
+    if source.signer not in _names(leaf):
         raise ValueError("signed by someone else under the same root")
     _verify(header["alg"], leaf.public_key(), signed.encode(), strict.decode(signature_b64))
     return strict.load_object(strict.decode(payload_b64))
+
+
+def _names(leaf: x509.Certificate) -> set[Any]:
+    """Common names and DNS names."""
+    names = {name.value for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    for extension in leaf.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            names.update(extension.value.get_values_for_type(x509.DNSName))
+    return names
 
 
 def _verify(algorithm: Any, key: Any, signed: bytes, signature: bytes) -> None:

@@ -89,12 +89,17 @@ class Scene:
             _no,
             passkeys=self.register,
         )
+        self.settings = settings
         self.method = self.open(**settings)
         self.key = SecurityKey(ORIGIN)
         self.owner = Owner(secrets.token_bytes(32), "김공무", ())
 
     def open(self, **settings: Any) -> Fido2Method:
         return Fido2Settings.model_validate(settings).open(self.kit)
+
+    def change(self, **settings: Any) -> None:
+        """The provider is restarted with other settings."""
+        self.method = self.open(**{**self.settings, **settings})
 
     def attempt(self) -> Attempt:
         return Attempt(
