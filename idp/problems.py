@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from idp import browser, dpop, metrics, randomness
+from idp import browser, dpop, metrics, randomness, rates
 from idp.errors import GongmuError, LoginError, OutsideError, RequestError, UnauthorizedError
 from idp.events import Event, Kind, Reason
 from idp.services import services
@@ -38,6 +38,7 @@ def register(app: Flask) -> None:
 
 def answer(error: GongmuError) -> Response:
     """The public form of one of our errors; its event is written first where one is due."""
+    error = rates.of_refusal(error)
     reference = randomness.token(6)
     _log.warning(
         "refused",
@@ -53,6 +54,8 @@ def answer(error: GongmuError) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if isinstance(error, UnauthorizedError) and error.scheme:
         response.headers["WWW-Authenticate"] = _challenge(error)
+    if error.status == 429:
+        response.headers["Retry-After"] = str(rates.WINDOW_S)
     if isinstance(error, OutsideError):
         metrics.OUTSIDE.labels(error.system).inc()
         response.headers["Retry-After"] = "5"

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from idp import browser, metrics
+from idp import browser, metrics, rates
 from idp.errors import AccessDenied, OutsideError, RequestError
 from idp.events import Reason
 from idp.login import AuthorizationRequest, Failed, Finished, Started
@@ -170,6 +170,7 @@ def _to_login(asked: AuthorizationRequest, required_acr: str) -> Response:
 
 def _start(asked: AuthorizationRequest, required_acr: str) -> Started:
     """A login that holds the request."""
+    rates.must_fit("logins")
     return services().logins.start(
         asked,
         browser.browser_hash(),

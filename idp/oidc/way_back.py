@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from flask import Response, make_response, render_template
 
-from idp import browser
+from idp import browser, rates
 from idp.contracts import Use
 from idp.errors import RequestError
 from idp.events import Event, Kind, Reason
@@ -107,6 +107,9 @@ def _signed(party: RelyingParty, fields: dict[str, str]) -> str:
 
 def refusal(way: WayBack, error: RequestError, journey: str = "") -> Response:
     """The error response (OIDC Core §3.1.2.6), after its event."""
+    too_many = rates.of_refusal(error)
+    if too_many is not error:
+        raise too_many
     services().journal.record_alone(
         Event(
             Kind.AUTHORIZATION_REFUSED,

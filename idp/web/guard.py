@@ -3,6 +3,7 @@
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, RequestEntityTooLarge
 
+from idp import rates
 from idp.services import services
 
 MAX_FORM = 64 * 1024
@@ -21,6 +22,7 @@ def init_app(app: Flask) -> None:
     app.config["MAX_FORM_PARTS"] = MAX_PARAMETERS
     app.before_request(_only_people_act)
     app.before_request(_limits)
+    app.before_request(rates.check_path)
     app.after_request(_headers)
 
 

@@ -432,8 +432,8 @@ def test_every_hook_is_known_here(pair: Pair) -> None:
         for hook in app.after_request_funcs.get(scope, ())
     }
     # `_only_people_act`: authorization requests run it; polls fetched ahead go to Flask;
-    # `_only_when_on` is of the registration routes alone.
-    assert before <= {"_start", "_limits", "_only_people_act", "_only_when_on"}
+    # `_only_when_on` is of the registration routes alone, `check_path` of two that are not here.
+    assert before <= {"_start", "_limits", "_only_people_act", "_only_when_on", "check_path"}
     assert {"_start", "_limits"} <= before
     # `keep_nonce` and `allow` have to do with an answer that is not plain: Flask gives it.
     assert after == {"_measure", "_headers", "keep_cookies", "keep_nonce", "allow"}
