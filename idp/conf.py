@@ -109,7 +109,7 @@ class Keys(Table):
         Path("data/key-encryption-key"),
         description="32 bytes in base64; seals the signing keys in SQL; back it up apart from them",
     )
-    algorithms: tuple[Literal["ES256", "RS256", "EdDSA"], ...] = Field(
+    algorithms: tuple[Literal["ES256", "RS256", "PS256", "EdDSA"], ...] = Field(
         ("ES256", "RS256", "EdDSA"), min_length=1, description="of ID tokens; one key for each"
     )
     next_before_use_h: int = Field(
@@ -183,17 +183,6 @@ class Registration(Table):
         if self.software_statement_required and self.software_statement_jwks_file is None:
             raise ValueError("software_statement_required needs software_statement_jwks_file")
         return self
-
-
-class Rates(Table):
-    """What one address may do in a minute. A building, or a whole ministry's proxy, may be one address."""
-
-    logins: int = Field(6000, ge=1, description="sign-ins that begin")
-    refusals: int = Field(
-        6000, ge=1, description="refused requests, also of one relying party; then without an event"
-    )
-    nonces: int = Field(6000, ge=1, description="nonces for key proofs at the issuer")
-    pictures: int = Field(3000, ge=1, description="pictures in which the web wallet seeks a QR")
 
 
 class AcrRule(Table):
@@ -283,7 +272,6 @@ class Settings(Table):
     stores: Stores = Stores()
     keys: Keys = Keys()
     lifetimes: Lifetimes = Lifetimes()
-    rates: Rates = Rates()
     grants: Grants = Grants()
     passkeys: Passkeys = Passkeys()
     outbound: Outbound = Outbound()

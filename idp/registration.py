@@ -41,7 +41,7 @@ AUTH_METHODS = (
     *("client_secret_basic", "client_secret_post", "private_key_jwt"),
     *("tls_client_auth", "self_signed_tls_client_auth", "none"),
 )
-ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "EdDSA")
+ID_TOKEN_ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)  # shorter than any `sub`
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}", re.ASCII)  # RFC 6749 §3.3
 _CONTACT = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}", re.ASCII)

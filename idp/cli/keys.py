@@ -53,7 +53,9 @@ def list_(config_file: Path, *, as_json: bool) -> None:
 @click.option(
     "--use", type=click.Choice([use.value for use in Use]), default="oidc", show_default=True
 )
-@click.option("--algorithm", type=click.Choice(["ES256", "RS256", "EdDSA"]), default="ES256")
+@click.option(
+    "--algorithm", type=click.Choice(["ES256", "RS256", "PS256", "EdDSA"]), default="ES256"
+)
 @click.option("--now", "at_once", is_flag=True, help="Do not wait until everybody knows it.")
 @json_option
 @click.pass_obj

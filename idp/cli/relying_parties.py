@@ -56,7 +56,7 @@ for _command in (client_secrets.group, invitations.group, relying_party_kits.kit
 @click.option(
     "--id-token-alg",
     "id_token_signed_response_alg",
-    type=click.Choice(["ES256", "RS256", "EdDSA"]),
+    type=click.Choice(["ES256", "RS256", "PS256", "EdDSA"]),
 )
 @click.option("--claims-in-id-token", is_flag=True, help="For a product that never asks userinfo.")
 @file_option("--claims", "A JSON file with the claims mapping (docs/relying-parties.md).")

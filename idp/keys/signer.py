@@ -19,14 +19,18 @@ from idp.errors import GongmuError
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 _ECDSA = ec.ECDSA(hashes.SHA256())
+_PADDINGS: dict[str, padding.AsymmetricPadding] = {
+    "RS256": padding.PKCS1v15(),
+    "PS256": padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size),
+}
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def make_private_key(algorithm: str) -> PrivateKey:
-    """A new key for ES256 (P-256), RS256 (2048 bits) or EdDSA (Ed25519)."""
+    """A new key for ES256 (P-256), RS256 or PS256 (2048 bits, each its own) or EdDSA (Ed25519)."""
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
-    if algorithm == "RS256":
+    if algorithm in _PADDINGS:
         return rsa.generate_private_key(65537, 2048)
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
@@ -87,7 +91,7 @@ class Signer:
     """A key that signs. `header` holds `kid` (oidc) or `x5c` (verifier, issuer). Safe for threads."""
 
     def __init__(self, key: PrivateKey, algorithm: str, header: JsonObject) -> None:
-        self._raw = _raw_signature(key)
+        self._raw = _raw_signature(key, algorithm)
         self._header = {"alg": algorithm, **header}
         self._heads: dict[str, bytes] = {}  # by typ; our own code names them, so they are few
 
@@ -105,7 +109,7 @@ class Signer:
         return head
 
 
-def _raw_signature(key: PrivateKey) -> Callable[[bytes], bytes]:
+def _raw_signature(key: PrivateKey, algorithm: str) -> Callable[[bytes], bytes]:
     if isinstance(key, ec.EllipticCurvePrivateKey):
         sign_ec = key.sign
 
@@ -116,6 +120,6 @@ def _raw_signature(key: PrivateKey) -> Callable[[bytes], bytes]:
         return sign
     if isinstance(key, rsa.RSAPrivateKey):
         sign_rsa: Any = key.sign
-        pkcs1, sha256 = padding.PKCS1v15(), hashes.SHA256()
-        return lambda data: bytes(sign_rsa(data, pkcs1, sha256))
+        padded, sha256 = _PADDINGS[algorithm], hashes.SHA256()
+        return lambda data: bytes(sign_rsa(data, padded, sha256))
     return key.sign

@@ -81,7 +81,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
 
 @pytest.fixture
 def with_rsa(engine: Engine, tmp_path: Path) -> World:
-    return World(engine, tmp_path, ("ES256", "RS256", "EdDSA"))
+    return World(engine, tmp_path, ("ES256", "RS256", "PS256", "EdDSA"))
 
 
 def header(token: str) -> dict[str, object]:
@@ -102,7 +102,7 @@ def signer(ring: KeyRing, algorithm: str = "ES256") -> str:
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # joserfc would call it Ed25519
-@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256", "EdDSA"])
 def test_signatures_verify_with_the_published_key(with_rsa: World, algorithm: str) -> None:
     ring = with_rsa.ring()
     claims = {"sub": "a", "name": "홍길동", "aud": ["x", "y"], "n": 1}
@@ -123,7 +123,8 @@ def test_every_signature_has_its_full_length(world: World) -> None:
 
 def test_the_jwks_holds_public_keys_only(with_rsa: World) -> None:
     keys = with_rsa.ring().jwks()["keys"]
-    assert {key["alg"] for key in keys} == {"ES256", "RS256", "EdDSA"}
+    assert {key["alg"] for key in keys} == {"ES256", "RS256", "PS256", "EdDSA"}
+    assert len({key["n"] for key in keys if "n" in key}) == 2  # no key serves two algorithms
     for key in keys:
         assert key["use"] == "sig"
         assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & key.keys()
