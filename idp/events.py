@@ -33,6 +33,8 @@ class Kind(StrEnum):
     CONSENT_WITHDRAWN = "consent:grant:withdrawn"
     TOKEN_ISSUED = "token:issue:accepted"  # noqa: S105
     TOKEN_REFUSED = "token:issue:refused"  # noqa: S105
+    TOKEN_EXCHANGED = "token:exchange:accepted"  # noqa: S105
+    DEVICE_CODE_REFUSED = "device:code:refused"
     GRANT_ENDED = "token:grant:ended"
     CODE_REPLAYED = "token:code:replayed"
     REFRESH_REUSED = "token:refresh:reused"

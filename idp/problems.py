@@ -16,7 +16,10 @@ from idp.services import services
 
 _log = structlog.get_logger("gongmu.problems")
 _PROGRAMS = ("/oauth/token", "/oauth/userinfo", "/oauth/introspect", "/oauth/revoke", "/vp/")
-_SITE_PROGRAMS = ("/oauth/par", "/issuer/", "/status/", "/.well-known/")
+_SITE_PROGRAMS = (
+    *("/oauth/par", "/oauth/device_authorization", "/oauth/register"),
+    *("/issuer/", "/status/", "/.well-known/"),
+)
 _DESCRIBED = {"/oauth/userinfo": "", "/api/v1/": "/api/v1"}  # resources and their metadata
 _KINDS = (
     ("/api/", Kind.API_REFUSED),

@@ -12,7 +12,9 @@ One sign-in, as this package sees it:
    code, once.
 4. `token.py` authenticates the client (`clients.py`, `assertions.py`) and hands to `grants.py` or
    `refresh.py`; `minting.py` makes the tokens.
-5. `userinfo.py` tells who it is, `token_checks.py` whether a token counts, `logout.py` ends it.
+5. `device.py` and `exchange.py`, where they are switched on: devices without a browser, and applications
+   that call one another for a person.
+6. `userinfo.py` tells who it is, `token_checks.py` whether a token counts, `logout.py` ends it.
    `discovery.py` says where all this is.
 
 Beside that, `register.py` lets an invited party register itself (`client_metadata.py`).
@@ -24,6 +26,8 @@ from idp.oidc import (
     authorize,
     consent,
     cors,
+    device,
+    device_pages,
     discovery,
     logout,
     par,
@@ -39,7 +43,7 @@ def create_blueprint() -> Blueprint:
     blueprint = Blueprint("oidc", __name__)
     for part in (
         *(authorize, par, consent, token, token_checks, userinfo, discovery, logout),
-        register,
+        *(register, device, device_pages),
     ):
         blueprint.register_blueprint(part.blueprint)
     blueprint.after_request(cors.allow)

@@ -9,13 +9,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from idp import dpop
+from idp import dpop, encryption
 from idp.conf import ACR_ORDER
 from idp.contracts import Use
 from idp.oidc import clients
 from idp.oidc.assertions import ALGORITHMS
 from idp.oidc.checks import PROMPTS
-from idp.oidc.token import GRANTS
+from idp.oidc.token import GRANTS, is_on
 from idp.registration import RESPONSE_MODES
 from idp.services import services
 
@@ -90,13 +90,15 @@ def document() -> dict[str, Any]:
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "end_session_endpoint": f"{issuer}/oauth/logout",
+        **_devices(),
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": list(GRANTS),
+        "grant_types_supported": [name for name in GRANTS if is_on(name)],
         "acr_values_supported": _reachable(),
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
+        **_sealed(list(settings.keys.algorithms)),
         "token_endpoint_auth_methods_supported": [*methods, "none"],
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "introspection_endpoint_auth_methods_supported": methods,
@@ -124,6 +126,27 @@ def document() -> dict[str, Any]:
         "require_signed_request_object": False,
         "authorization_signing_alg_values_supported": list(settings.keys.algorithms),
     }
+
+
+def _sealed(signing: list[str]) -> dict[str, list[str]]:
+    """How answers that are JWTs are signed and encrypted (OIDC Discovery §3, RFC 9701 §7)."""
+    encrypting = {
+        f"{answer}_encryption_{what}_values_supported": list(names)
+        for answer in ("id_token", "userinfo")
+        for what, names in (("alg", encryption.KEY_TYPES), ("enc", encryption.METHODS))
+    }
+    return {
+        "userinfo_signing_alg_values_supported": signing,
+        "introspection_signing_alg_values_supported": signing,
+        **encrypting,
+    }
+
+
+def _devices() -> dict[str, str]:
+    """Where a device without a browser asks, when the grant is switched on (RFC 8628 §4)."""
+    settings = services().settings
+    where = f"{settings.issuer}/oauth/device_authorization"
+    return {"device_authorization_endpoint": where} if settings.grants.device else {}
 
 
 def _has_certificates() -> bool:

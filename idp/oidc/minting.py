@@ -40,7 +40,7 @@ class Sitting:
 
 def access_token(sitting: Sitting) -> str:
     """A token for one audience; `gid` lets every use ask whether the grant is alive."""
-    return _issued(sitting.party, person_claims(sitting))
+    return issued(sitting.party, person_claims(sitting))
 
 
 def person_claims(sitting: Sitting) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def client_token(
 ) -> str:
     """A token for a program that acts for itself, at its one audience (RFC 6749 §4.4)."""
     claims = _of_client(party, scope, binding)
-    return _issued(party, {**claims, "aud": audience or party.audience, "sub": party.client_id})
+    return issued(party, {**claims, "aud": audience or party.audience, "sub": party.client_id})
 
 
 def _of_client(party: RelyingParty, scope: tuple[str, ...], binding: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def token_type(binding: str) -> str:
     return "DPoP" if binding.startswith("jkt:") else "Bearer"
 
 
-def _issued(party: RelyingParty, claims: JsonObject) -> str:
+def issued(party: RelyingParty, claims: JsonObject) -> str:
     """In the party's form: signed, to be read by whoever it is for, or opaque, for introspection."""
     if party.access_token_format == "opaque":  # noqa: S105 - a format
         return access_tokens.keep(claims)

@@ -82,7 +82,7 @@ def _told(value: str, party: RelyingParty) -> JsonObject:
     except UnauthorizedError:
         _count_guess(party)
         return INACTIVE
-    if not _is_for(token, party):
+    if not is_for(token, party):
         return INACTIVE
     try:
         access_tokens.counting(token)
@@ -100,7 +100,7 @@ def _told(value: str, party: RelyingParty) -> JsonObject:
     return {**user_claims.of(official, party, token.scope), **told}
 
 
-def _is_for(token: AccessToken, party: RelyingParty) -> bool:
+def is_for(token: AccessToken, party: RelyingParty) -> bool:
     """Whether the party is the token's own client, or the one that the token opens something at."""
     own = party.client_id in (token.client_id, token.audience)
     return own or token.audience in party.protected_resources

@@ -12,7 +12,7 @@ MAX_PICTURE = 4 * 1024 * 1024
 MAX_ADDRESS = 8 * 1024
 MAX_PARAMETERS = 64
 # Pages whose opening does something: only a person opens them, no link checker and no prefetch.
-_ACTING = ("/login/", "/vp/", "/oauth/authorize")
+_ACTING = ("/login/", "/vp/", "/oauth/authorize", "/device/")
 
 
 def init_app(app: Flask) -> None:

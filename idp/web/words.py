@@ -37,6 +37,7 @@ _HAPPENED: Mapping[str, str] = {
 _METHODS = {
     "mobile_id": N_("Mobile ID"),
     "fido2": N_("Passkey"),
+    "device": N_("Code on a device"),
 }
 _METHOD_TEXTS = {
     "mobile_id": N_("Scan a QR with the phone that carries your ID."),

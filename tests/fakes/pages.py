@@ -74,6 +74,14 @@ PHONE = {
     "not_me_url": "/vp/h/not-me",
     "csrf_value": "c" * 64,
 }
+DEVICE = {
+    **{name: PHONE[name] for name in PHONE if name.startswith(("relying", "desk", "person"))},
+    "request_id": "d" * 64,
+    "user_code": "WDJB-MJHT",
+    "elsewhere": True,
+    "scopes": ["openid", "profile"],
+    "claims": ["name", "agency"],
+}
 SESSIONS = [
     {
         "id": "s1",
@@ -259,6 +267,12 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             "claims": ["sub", "name", "email", "agency", "x_own"],
         },
     ),
+    "device": ("device.html", {"error": False}),
+    "device-error": ("device.html", {"error": True}),
+    "device-confirm": ("device_confirm.html", DEVICE),
+    "device-confirm-near": ("device_confirm.html", {**DEVICE, "elsewhere": False, "claims": []}),
+    "device-allowed": ("device_done.html", {"step": "allowed"}),
+    "device-refused": ("device_done.html", {"step": "refused"}),
     "problem": (
         "problem.html",
         {"reason": "person_retired", "reference": "aB3-_x9Q", "next_url": "/", "status": 403},

@@ -69,11 +69,13 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, redis_url: str, settings: Server | None = None) -> Iterator[Running]:
-    """A provider on a free port of loopback, with a few relying parties."""
+def running(
+    folder: Path, redis_url: str, settings: Server | None = None, **more: Any
+) -> Iterator[Running]:
+    """A provider on a free port of loopback, with a few relying parties. `more` are settings as well."""
     port = free_port()
     short = open_short(redis_url)
-    world = World(folder, f"http://localhost:{port}", Clock(None), short, server=settings)
+    world = World(folder, f"http://localhost:{port}", Clock(None), short, server=settings, **more)
     server = make_server("127.0.0.1", port, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

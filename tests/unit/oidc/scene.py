@@ -186,6 +186,7 @@ class World:
         short: RedisShort | None = None,
         algorithms: Iterable[str] = ("ES256", "EdDSA"),
         server: Server | None = None,
+        **more: Any,
     ) -> None:
         self.clock = clock or Clock()
         self.directory = FakeDirectory()
@@ -202,6 +203,7 @@ class World:
                     algorithms=cast("Any", tuple(algorithms)),
                 ),
                 lifetimes=Lifetimes(directory_state_s=0),
+                **more,
             ),
             self,
             short or cast("RedisShort", self.memory),
