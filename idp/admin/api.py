@@ -6,7 +6,7 @@ What may be asked is in `asking.py`, what is answered in `openapi.py`: a test ho
 from flask import Blueprint, Response, jsonify
 
 from idp.access_tokens import AccessToken
-from idp.admin import asking, passkeys, people
+from idp.admin import asking, passkeys, people, relying_party_api
 from idp.admin.openapi import document
 from idp.contracts import CredentialOffers, MobileIdState, Official
 from idp.errors import AccessDenied, RequestError
@@ -14,6 +14,7 @@ from idp.events import Kind, Reason
 from idp.services import services
 
 blueprint = Blueprint("api", __name__)
+blueprint.register_blueprint(relying_party_api.blueprint)
 _WORDS: dict[str, list[str]] = {"kind": list(Kind), "reason": list(Reason)}
 _EVENT_FILTERS = ("kind", "journey", "subject", "reason", "session")
 _CHANGES = {

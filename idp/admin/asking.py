@@ -4,14 +4,13 @@ An unknown name is refused rather than passed over, so that a filter with a typi
 answers with everything (A-235, A-242).
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import request
 
-from idp import access_tokens, bearer, step_up
+from idp import access_tokens, bearer, jws, step_up
 from idp.access_tokens import AccessToken
 from idp.errors import RequestError
 from idp.events import Reason
@@ -109,18 +108,9 @@ def body(*allowed: str) -> dict[str, Any]:
     if request.mimetype != "application/json":
         raise _wrong("a JSON object is expected (application/json)")
     try:
-        found = json.loads(request.get_data(), object_pairs_hook=_each_once)
-    except (ValueError, RecursionError) as error:
+        found = jws.json_object(request.get_data())
+    except jws.NotGenuine as error:
         raise _wrong("a JSON object is expected (application/json)") from error
-    if not isinstance(found, dict):
-        raise _wrong("a JSON object is expected (application/json)")
     if set(found) - set(allowed):
         raise _wrong(f"the members are {', '.join(allowed) or 'none'}")
-    return found
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member occurs twice")
     return found

@@ -27,7 +27,7 @@ PERSONAL_CLAIMS = (
     *("agency", "department", "rank", "groups"),
 )
 SIGNED_TYP = "oauth-authorization-server+jwt"
-API_SCOPES = ("gongmu:people", "gongmu:issue", "gongmu:events")
+API_SCOPES = ("gongmu:rp", "gongmu:people", "gongmu:issue", "gongmu:events")
 
 
 @blueprint.get("/.well-known/openid-configuration")

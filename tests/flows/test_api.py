@@ -23,6 +23,7 @@ SCOPES = {
     "events": "gongmu:events",
     "mobile-ids": "gongmu:issue",
     "passkeys": "gongmu:people",
+    "relying-parties": "gongmu:rp",
 }
 
 
@@ -88,7 +89,9 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def filled(path: str) -> str:
-    return re.sub(r"{(mobile_id|passkey_id)}", "nosuch", path.replace("{personnel_number}", NUMBER))
+    return re.sub(
+        r"{(mobile_id|passkey_id|client_id)}", "nosuch", path.replace("{personnel_number}", NUMBER)
+    )
 
 
 def test_each_operation_needs_the_scope_it_names(gongmu: Provider, document: Any) -> None:
