@@ -91,6 +91,7 @@ def document() -> dict[str, Any]:
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "end_session_endpoint": f"{issuer}/oauth/logout",
         **_devices(),
+        **_registration(),
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
@@ -151,6 +152,13 @@ def _devices() -> dict[str, str]:
 
 def _has_certificates() -> bool:
     return bool(services().settings.server.client_certificate_header)
+
+
+def _registration() -> dict[str, str]:
+    """Where a party may register itself, when any may."""
+    settings = services().settings
+    where = f"{settings.issuer}/oauth/register"
+    return {"registration_endpoint": where} if settings.registration.enabled else {}
 
 
 def _reachable() -> list[str]:
