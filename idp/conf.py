@@ -185,6 +185,17 @@ class Registration(Table):
         return self
 
 
+class Rates(Table):
+    """What one address may do in a minute. A building, or a whole ministry's proxy, may be one address."""
+
+    logins: int = Field(6000, ge=1, description="sign-ins that begin")
+    refusals: int = Field(
+        6000, ge=1, description="refused requests, also of one relying party; then without an event"
+    )
+    nonces: int = Field(6000, ge=1, description="nonces for key proofs at the issuer")
+    pictures: int = Field(3000, ge=1, description="pictures in which the web wallet seeks a QR")
+
+
 class AcrRule(Table):
     """One row of the mapping (method, means) -> acr. The strongest row that matches wins."""
 
@@ -272,6 +283,7 @@ class Settings(Table):
     stores: Stores = Stores()
     keys: Keys = Keys()
     lifetimes: Lifetimes = Lifetimes()
+    rates: Rates = Rates()
     grants: Grants = Grants()
     passkeys: Passkeys = Passkeys()
     outbound: Outbound = Outbound()
