@@ -161,6 +161,11 @@ def through_proxy() -> bool:
     return _in_any(peer, server.trusted_proxies)
 
 
+def is_monitor() -> bool:
+    """Whether who asks may know how we are (`server.monitoring_networks`)."""
+    return _in_any(address(), services().settings.server.monitoring_networks)
+
+
 def _as_address(text: str) -> str:
     """An address as a proxy wrote it; "" for what is none."""
     try:

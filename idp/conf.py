@@ -39,6 +39,9 @@ def _network(value: str) -> str:
 
 IssuerUrl = Annotated[str, AfterValidator(_issuer_url)]
 Cidr = Annotated[str, AfterValidator(_network)]
+PRIVATE_NETWORKS = (
+    *("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+)
 Acr = Literal["urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "phrh"]
 ACR_ORDER: tuple[str, ...] = ("urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "phrh")
 
@@ -66,6 +69,9 @@ class Server(Table):
         "",
         pattern=_HEADER,
         description="in which it says SUCCESS when it checked the chain; needed for tls_client_auth",
+    )
+    monitoring_networks: tuple[Cidr, ...] = Field(
+        PRIVATE_NETWORKS, description="who may read /metrics, and in /readyz what does not answer"
     )
     tls_certificate_file: Path | None = Field(
         None, description="PEM, leaf first; only when no proxy in front speaks TLS"

@@ -2,19 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable
 
 import structlog
 from flask import Blueprint, Flask, Response, g, jsonify, make_response, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
+from werkzeug.exceptions import NotFound
 
-from idp import metrics
+from idp import browser, metrics
 from idp.contracts import RelatedOrigins
 from idp.errors import LoginNotFound, OutsideError
 from idp.services import services
 from idp.signals import outbox
-from idp.store.sql import transaction
+from idp.web import readiness
 
 blueprint = Blueprint("home", __name__)
 
@@ -52,37 +51,19 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether each store and the directory answer; 503 and which one when not."""
-    parts = services()
-    checks: dict[str, Callable[[], None]] = {
-        "sql": _sql_answers,
-        "redis": parts.short.ping,
-        "directory": parts.people.check,
-    }
-    told = {name: _state(check) for name, check in checks.items()}
+    """Whether each store and the directory answer; 503 when not, and to monitoring networks which one."""
+    told = readiness.states(services())
     ready = all(state == "ok" for state in told.values())
-    response = jsonify({"ready": ready, "stores": told})
+    response = jsonify({"ready": ready, **({"stores": told} if browser.is_monitor() else {})})
     response.status_code = 200 if ready else 503
     return response
 
 
-def _sql_answers() -> None:
-    with transaction(services().engine) as connection:
-        connection.execute(text("SELECT 1"))
-
-
-def _state(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except OutsideError as error:
-        metrics.OUTSIDE.labels(error.system).inc()
-        return "unavailable"
-    return "ok"
-
-
 @blueprint.get("/metrics")
 def prometheus() -> Response:
-    """Counters of this worker, and how many letters wait."""
+    """Counters of this worker and how many letters wait, for monitoring networks; others find nothing."""
+    if not browser.is_monitor():
+        raise NotFound
     try:
         metrics.LETTERS.set(outbox.waiting(services().engine))
     except OutsideError:
