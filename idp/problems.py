@@ -27,6 +27,7 @@ _KINDS = (
     ("/oauth/userinfo", Kind.TOKEN_REJECTED),
     ("/oauth/introspect", Kind.TOKEN_REJECTED),
     ("/oauth/revoke", Kind.TOKEN_REJECTED),
+    ("/oauth/register", Kind.REGISTRATION_REFUSED),
     ("/oauth/logout", Kind.LOGOUT_REFUSED),
     ("/issuer/", Kind.MOBILE_ID_REFUSED),
 )
