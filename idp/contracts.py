@@ -178,6 +178,28 @@ class WalletMethod(LoginMethod, Protocol):
         ...
 
 
+@runtime_checkable
+class BrowserWalletMethod(WalletMethod, Protocol):
+    """A wallet method for which the browser itself can ask, beside the QR of the same login.
+
+    A page offers it only where the Digital Credentials API is: `"DigitalCredential" in window` and
+    `DigitalCredential.userAgentAllowsProtocol(protocol)` is not false. Upon a click it calls
+    `navigator.credentials.get({mediation: "required", digital: browser_request})` and posts the field
+    `credential`, the JSON text of `{protocol: c.protocol, data: c.data}`, to an address that the login's
+    cookie guards: it stands for the wallet's `state`. The proof has the means "dc_api"; nobody types a
+    return code. A person who says no, and a browser that has no wallet, reject the promise (NotAllowedError):
+    nothing is posted, and the QR is still there.
+    """
+
+    def browser_request(self, attempt: Attempt, state: JsonObject) -> JsonObject:
+        """DigitalCredentialRequestOptions, signed for our origin (OpenID4VP 1.0 Appendix A)."""
+        ...
+
+    def complete_in_browser(self, attempt: Attempt, state: JsonObject, answer: JsonObject) -> Proof:
+        """Verify it (untrusted form fields). ProofRejected, ProofDeclined, OutsideError."""
+        ...
+
+
 # --- methods whose credentials are registered with us -------------------------------------------
 
 

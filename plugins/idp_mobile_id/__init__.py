@@ -8,6 +8,8 @@
 4. `complete` verifies what the wallet posts (`response.py`): `jwe.py` decrypts, `sd_jwt.py` takes the
    presentation apart, `trust.py` knows whose signature counts, `status.py` whether the mobile ID is
    still good. All of them read through `jose.py`, which is strict.
+
+Where a browser can ask a wallet itself, `browser_request` and `complete_in_browser` stand for 2 to 4.
 """
 
 from pathlib import Path
@@ -104,7 +106,7 @@ class MobileIdSettings(BaseModel):
 
 
 class MobileIdMethod:
-    """`contracts.WalletMethod`; keeps nothing of a login between two calls."""
+    """`contracts.WalletMethod` and `contracts.BrowserWalletMethod`; keeps nothing between two calls."""
 
     def __init__(self, settings: MobileIdSettings, kit: Kit) -> None:
         self._settings = settings
@@ -138,19 +140,38 @@ class MobileIdMethod:
     def request_object(self, attempt: Attempt, state: JsonObject, wallet: JsonObject) -> str:
         """The signed request object; RequestError when the wallet's own fields are malformed."""
         nonce = request.read_wallet_nonce(wallet)
-        query = request.Query(
-            vct=self._settings.vct,
-            number_claim=self._settings.number_claim,
-            response_mode=self._settings.response_mode,
-            authorities=self._authorities(),
-        )
-        body = request.claims(attempt, RequestState.from_json(state), query, nonce)
+        body = request.claims(attempt, RequestState.from_json(state), self._query(), nonce)
         return self._kit.sign(body, request.REQUEST_TYP, Use.VERIFIER)
 
     def complete(self, attempt: Attempt, state: JsonObject, answer: JsonObject) -> Proof:
         """Verify the wallet's answer. ProofRejected, ProofDeclined."""
         return self._verifier.verify(
             attempt, RequestState.from_json(state), answer, self._kit.now()
+        )
+
+    def browser_request(self, attempt: Attempt, state: JsonObject) -> JsonObject:
+        """DigitalCredentialRequestOptions for a page of ours (VP Appendix A.3.2)."""
+        body = request.browser_claims(
+            attempt, RequestState.from_json(state), self._query(), self._origin()
+        )
+        signed = self._kit.sign(body, request.REQUEST_TYP, Use.VERIFIER)
+        return {"requests": [{"protocol": request.BROWSER_PROTOCOL, "data": {"request": signed}}]}
+
+    def complete_in_browser(self, attempt: Attempt, state: JsonObject, answer: JsonObject) -> Proof:
+        """Verify what the browser brought. ProofRejected, ProofDeclined."""
+        return self._verifier.verify_in_browser(
+            attempt, RequestState.from_json(state), answer, self._origin(), self._kit.now()
+        )
+
+    def _origin(self) -> str:
+        return request.origin_of(self._kit.base_url)
+
+    def _query(self) -> request.Query:
+        return request.Query(
+            vct=self._settings.vct,
+            number_claim=self._settings.number_claim,
+            response_mode=self._settings.response_mode,
+            authorities=self._authorities(),
         )
 
     def _client_id(self) -> str:

@@ -1,7 +1,9 @@
 """What the wallet is asked: the signed request object (OpenID4VP 1.0 §5, HAIP 1.0 §5).
 
-Each request has its own encryption key and `state`; both lie in the login's state until the answer. The
+Each login has its own encryption key and `state`; both lie in the login's state until the answer. The
 same request may be fetched again: but for `wallet_nonce` the object says the same each time (R-037).
+A browser may be asked in place of the QR (Digital Credentials API, VP Appendix A): the same question in
+another object, for this origin alone; its answer has no `state` and names the origin as its audience.
 """
 
 import re
@@ -23,6 +25,8 @@ REQUEST_TYP = "oauth-authz-req+jwt"
 QUERY_ID = "mobile_id"
 ClientIdPrefix = Literal["x509_hash", "x509_san_dns"]
 ResponseMode = Literal["direct_post.jwt", "direct_post"]
+BROWSER_PROTOCOL = "openid4vp-v1-signed"
+BROWSER_RESPONSE_MODE = "dc_api.jwt"
 _WALLET_NONCE = re.compile(r"[!-~]{1,512}")  # visible ASCII
 _METADATA_LIMIT = 64 * 1024
 
@@ -33,14 +37,15 @@ class RequestState:
 
     client_id: str
     state: str
-    key: Mapping[str, str] | None  # our private JWK; None when answers come unencrypted
+    key: Mapping[str, str]  # our private JWK
+    encrypted: bool  # what is posted to us is encrypted to it; what browsers bring always is
 
     def to_json(self) -> JsonObject:
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: JsonObject) -> "RequestState":
-        return cls(client_id=value["client_id"], state=value["state"], key=value["key"])
+        return cls(**value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +78,13 @@ def link_query(client: str, request_uri: str) -> str:
 
 
 def new_state(kit: Kit, client: str, response_mode: ResponseMode) -> RequestState:
-    """A fresh state (256 bits) and, where answers are encrypted, a fresh key (HAIP §5)."""
-    encrypted = response_mode == "direct_post.jwt"
-    key = jwe.new_key(kit.token(8)) if encrypted else None
-    return RequestState(client_id=client, state=kit.token(32), key=key)
+    """A fresh state (256 bits) and a fresh key (HAIP §5)."""
+    return RequestState(
+        client_id=client,
+        state=kit.token(32),
+        key=jwe.new_key(kit.token(8)),
+        encrypted=response_mode == "direct_post.jwt",
+    )
 
 
 def claims(attempt: Attempt, state: RequestState, query: Query, wallet_nonce: str) -> JsonObject:
@@ -91,9 +99,30 @@ def claims(attempt: Attempt, state: RequestState, query: Query, wallet_nonce: st
         "state": state.state,
         "exp": int(attempt.expires_at.timestamp()),
         "dcql_query": dcql(query),
-        "client_metadata": client_metadata(state),
+        "client_metadata": client_metadata(state.key if state.encrypted else None),
     }
     return {**body, "wallet_nonce": wallet_nonce} if wallet_nonce else body
+
+
+def browser_claims(attempt: Attempt, state: RequestState, query: Query, origin: str) -> JsonObject:
+    """The body of the request object for a browser on `origin` (VP Appendix A.2, A.3.2)."""
+    return {
+        "aud": AUDIENCE,
+        "client_id": state.client_id,
+        "expected_origins": [origin],
+        "response_type": "vp_token",
+        "response_mode": BROWSER_RESPONSE_MODE,
+        "nonce": attempt.nonce,
+        "exp": int(attempt.expires_at.timestamp()),
+        "dcql_query": dcql(query),
+        "client_metadata": client_metadata(state.key),
+    }
+
+
+def origin_of(url: str) -> str:
+    """The origin of our pages, as browsers write it (RFC 6454 §6.2)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def dcql(query: Query) -> JsonObject:
@@ -114,16 +143,16 @@ def dcql(query: Query) -> JsonObject:
     }
 
 
-def client_metadata(state: RequestState) -> JsonObject:
-    """How the wallet is to answer (VP §5.1, §11.1; HAIP §5)."""
+def client_metadata(key: Mapping[str, str] | None) -> JsonObject:
+    """How the wallet is to answer, encrypted to `key` if there is one (VP §5.1, §11.1; HAIP §5)."""
     formats = {
         sd_jwt.CREDENTIAL_TYP: {"sd-jwt_alg_values": ["ES256"], "kb-jwt_alg_values": ["ES256"]}
     }
-    if state.key is None:
+    if key is None:
         return {"vp_formats_supported": formats}
     return {
         "vp_formats_supported": formats,
-        "jwks": {"keys": [jwe.public_jwk(state.key)]},
+        "jwks": {"keys": [jwe.public_jwk(key)]},
         "encrypted_response_enc_values_supported": list(jwe.KEY_BITS),
     }
 

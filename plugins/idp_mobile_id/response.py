@@ -1,4 +1,4 @@
-"""What the wallet answers: every check, in the order of OpenID4VP 1.0 §8.6.
+"""What the wallet answers, to us or through the browser: every check, in the order of OpenID4VP 1.0 §8.6.
 
 Nothing is believed because the wallet was asked for it: format, integrity, what was asked, holder,
 freshness and status are all verified here (§14.9), after decryption as before it (§14.5).
@@ -15,7 +15,7 @@ from idp.contracts import Attempt, Identifier, JsonObject, Proof
 from idp.errors import ProofDeclined
 from idp.events import Reason
 from idp_mobile_id import jose, jwe, sd_jwt
-from idp_mobile_id.request import QUERY_ID, RequestState
+from idp_mobile_id.request import BROWSER_PROTOCOL, QUERY_ID, RequestState
 from idp_mobile_id.status import Statuses
 from idp_mobile_id.trust import Trust
 
@@ -64,6 +64,31 @@ class Verifier:
         """The proof in an answer (untrusted form fields). ProofRejected, ProofDeclined."""
         # 1. The answer is whole, encrypted to this request's key, and carries its state.
         payload = read_answer(answer, request)
+        expected = self._expect(attempt, request.client_id, now)
+        return self._prove(payload, expected, now, frozenset())
+
+    def verify_in_browser(
+        self,
+        attempt: Attempt,
+        request: RequestState,
+        answer: JsonObject,
+        origin: str,
+        now: datetime,
+    ) -> Proof:
+        """The same for what a browser brought to a page of `origin` (VP Appendix A.4)."""
+        # 1. The answer is to the signed request, and encrypted to its key.
+        payload = read_browser_answer(answer, request)
+        # The browser told the wallet where it was asked: no other site's answer is of use here (A-166).
+        expected = self._expect(attempt, f"origin:{origin}", now)
+        return self._prove(payload, expected, now, frozenset({"dc_api"}))
+
+    def _prove(
+        self,
+        payload: Mapping[str, Any],
+        expected: sd_jwt.Expected,
+        now: datetime,
+        means: frozenset[str],
+    ) -> Proof:
         # 2. It holds one presentation for what was asked; others are dropped unread (A-164).
         presentation = sd_jwt.split(one_presentation(payload))
         # 3. The credential is signed by an issuer whom we trust.
@@ -73,15 +98,13 @@ class Verifier:
         check_times(claims, int(now.timestamp()))
         number = self._read_number(claims)
         # 5. Its holder made the presentation, for this request, just now.
-        sd_jwt.check_key_binding(
-            presentation, claims.get("cnf"), self._expect(attempt, request, now)
-        )
+        sd_jwt.check_key_binding(presentation, claims.get("cnf"), expected)
         # 6. It has been neither revoked nor suspended. Last: only a real holder makes us ask.
         credential = self.statuses.check(claims, now)
         return Proof(
             identifier=Identifier(issuer=claims["iss"], number=number),
             amr=frozenset({"pop"}),
-            means=frozenset(),
+            means=means,
             at=now,
             credential=credential,
         )
@@ -108,10 +131,10 @@ class Verifier:
             jose.reject(Reason.CREDENTIAL_CLAIMS, "no personnel number of acceptable form")
         return number
 
-    def _expect(self, attempt: Attempt, request: RequestState, now: datetime) -> sd_jwt.Expected:
+    def _expect(self, attempt: Attempt, audience: str, now: datetime) -> sd_jwt.Expected:
         return sd_jwt.Expected(
             nonce=attempt.nonce,
-            audience=request.client_id,
+            audience=audience,
             now=int(now.timestamp()),
             past_s=self.policy.past_s,
             future_s=self.policy.future_s,
@@ -127,12 +150,38 @@ def read_answer(answer: JsonObject, request: RequestState) -> Mapping[str, Any]:
     if len(fields) != len(answer) or sum(map(len, fields.values())) > ANSWER_LIMIT:
         jose.reject(Reason.PROOF_MALFORMED, "the answer is too large, or no form")
     payload: Mapping[str, Any] = fields
-    if "response" in fields and request.key is not None:
+    if "response" in fields and request.encrypted:
         plaintext = jwe.decrypt(fields["response"], request.key)
         payload = jose.load_object(plaintext, Reason.PROOF_MALFORMED)
-    elif "error" not in fields and request.key is not None:
+    elif "error" not in fields and request.encrypted:
         jose.reject(Reason.PROOF_UNENCRYPTED, "the answer is not encrypted")
     check_state(payload.get("state"), request.state)
+    if "error" in payload:
+        refuse_error(payload["error"])
+    return payload
+
+
+def read_browser_answer(answer: JsonObject, request: RequestState) -> Mapping[str, Any]:
+    """The authorization response in a DigitalCredential: {"vp_token": ...} (VP Appendix A.4).
+
+    `credential` is the JSON text of {"protocol": ..., "data": {"response": <JWE>}}. The login's cookie
+    stands for `state`.
+    """
+    text = answer.get("credential")
+    if not isinstance(text, str) or len(text) > ANSWER_LIMIT:
+        jose.reject(Reason.PROOF_MALFORMED, "the answer is too large, or none")
+    credential = jose.load_object(text.encode("utf-8", "replace"), Reason.PROOF_MALFORMED)
+    if credential.get("protocol") != BROWSER_PROTOCOL:  # nothing unsigned was asked (A-166)
+        jose.reject(Reason.PROOF_QUERY, "an answer to another protocol")
+    data = credential.get("data")
+    if not isinstance(data, dict):
+        jose.reject(Reason.PROOF_MALFORMED, "the answer's data is no object")
+    if "error" in data:
+        refuse_error(data["error"])
+    if not isinstance(data.get("response"), str):
+        jose.reject(Reason.PROOF_UNENCRYPTED, "the answer is not encrypted")
+    plaintext = jwe.decrypt(data["response"], request.key)
+    payload = jose.load_object(plaintext, Reason.PROOF_MALFORMED)
     if "error" in payload:
         refuse_error(payload["error"])
     return payload

@@ -74,6 +74,27 @@ class FakeWallet:
         self, token: str, root: bytes, client_id: str, wallet_nonce: str | None = None
     ) -> dict[str, Any]:
         """The claims of a request object, verified as HAIP asks a wallet to. RequestRefused."""
+        claims = self._verified(token, root, client_id)
+        _require(claims["response_type"] == "vp_token", "response_type")
+        _require("redirect_uri" not in claims and len(claims["nonce"]) >= 22, "response")
+        _require(claims.get("wallet_nonce") == wallet_nonce, "wallet_nonce")
+        return claims
+
+    def read_browser_request(
+        self, options: Mapping[str, Any], root: bytes, origin: str
+    ) -> dict[str, Any]:
+        """The same for what a browser on `origin` hands over (Digital Credentials API, VP A.3)."""
+        [asked] = options["requests"]
+        _require(asked["protocol"] == "openid4vp-v1-signed", "protocol")
+        token = asked["data"]["request"]
+        claims = self._verified(token, root, jws.claims_of(token)["client_id"])
+        _require(origin in claims["expected_origins"], "expected_origins")
+        _require(claims["response_mode"] == "dc_api.jwt", "response_mode")
+        _require(not {"state", "response_uri", "redirect_uri"} & set(claims), "not for a browser")
+        return claims
+
+    def _verified(self, token: str, root: bytes, client_id: str) -> dict[str, Any]:
+        """The claims of a signed request by someone under this root."""
         header, claims = jws.header_of(token), jws.claims_of(token)
         chain = [x509.load_der_x509_certificate(b64decode(text)) for text in header["x5c"]]
         anchor = x509.load_der_x509_certificate(root)
@@ -86,9 +107,6 @@ class FakeWallet:
         _require(client_id in (f"x509_hash:{leaf_hash}", claims["client_id"]), "client_id outside")
         _require(claims["client_id"] == client_id, "client_id inside")
         _require(claims["aud"] == "https://self-issued.me/v2", "aud")
-        _require(claims["response_type"] == "vp_token", "response_type")
-        _require("redirect_uri" not in claims and len(claims["nonce"]) >= 22, "response")
-        _require(claims.get("wallet_nonce") == wallet_nonce, "wallet_nonce")
         return claims
 
     # --- the presentation -----------------------------------------------------------------------
@@ -156,6 +174,17 @@ class FakeWallet:
         key = key or request["client_metadata"]["jwks"]["keys"][0]
         good_header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"]}
         return {"response": encrypt(jws.spoil(good_header, header), body, key, algorithms)}
+
+    def browser_answer(
+        self, request: Mapping[str, Any], *presentations: Any, **spoilt: Any
+    ) -> dict[str, str]:
+        """The form that a page posts: the DigitalCredential as JSON (VP A.4). `credential`: overrides."""
+        overrides = spoilt.pop("credential", {})
+        payload = {"state": jws.DROP, **(spoilt.pop("payload", None) or {})}
+        asked = {"state": "", **request}
+        data = self.answer(asked, *presentations, payload=payload, **spoilt)
+        good = {"protocol": "openid4vp-v1-signed", "data": data}
+        return {"credential": json.dumps(jws.spoil(good, overrides))}
 
     def post(
         self, http: httpx.Client, request: Mapping[str, Any], form: Mapping[str, str]

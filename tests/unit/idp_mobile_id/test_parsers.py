@@ -1,5 +1,6 @@
 """Whatever comes in: ProofRejected or ProofDeclined, and nothing else (B-1)."""
 
+import json
 import string
 import tempfile
 from collections.abc import Callable
@@ -209,3 +210,20 @@ def test_key_bindings_with_any_claim(value: Any, name: str) -> None:
     scene = login()
     answer = scene.answer(scene.present(claims={name: value}))
     survives(lambda: scene.method.complete(scene.attempt, scene.state, answer))
+
+
+@fuzz
+@given(
+    st.dictionaries(st.sampled_from(["credential", "response"]), JSON | JSON.map(json.dumps)),
+    JSON,
+    st.sampled_from(["protocol", "data"]),
+)
+def test_browser_answers(answer: dict[str, Any], value: Any, name: str) -> None:
+    scene = login()
+    good = {"protocol": "openid4vp-v1-signed", "data": {"response": value}, name: value}
+    for given_ in (answer, {"credential": json.dumps(good)}):
+        survives(
+            lambda given_=given_: scene.method.complete_in_browser(
+                scene.attempt, scene.state, given_
+            )
+        )

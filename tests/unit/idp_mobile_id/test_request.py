@@ -118,7 +118,7 @@ def test_a163_nothing_that_a_wallet_sends_changes_the_query(scene: Scene) -> Non
 
 def test_an_unencrypted_request_offers_no_key(tmp_path: Path) -> None:
     scene = Scene(tmp_path, response_mode="direct_post")
-    assert scene.state["key"] is None
+    assert scene.state["encrypted"] is False
     assert set(scene.request["client_metadata"]) == {"vp_formats_supported"}
 
 
