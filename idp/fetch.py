@@ -102,4 +102,6 @@ def _body(response: HTTPResponse) -> bytes:
     body = response.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise OutsideError("fetch", "too large")
+    if response.length:
+        raise OutsideError("fetch", "shorter than it said")
     return body
