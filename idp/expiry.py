@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 
 from idp.events import Reason
 from idp.journal import Journal
-from idp.sessions import end_session
+from idp.session_ends import end_session
 from idp.store.sql import transaction
 from idp.store.tables import sessions
 

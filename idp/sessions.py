@@ -6,14 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
-    Connection,
     Engine,
     bindparam,
     exists,
     insert,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -24,7 +21,7 @@ from idp.cutoff import gate, must_be_live, passkey_must_be_live
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.login import Bound, digest
-from idp.signals import announce_end
+from idp.session_ends import end_session, hand_over
 from idp.store.direct import Statement, direct
 from idp.store.sql import transaction, utc
 from idp.store.tables import cut_offs, grants, sessions
@@ -153,7 +150,7 @@ class Sessions:
                 )
             )
             if former is not None and former.subject == login.person.subject:
-                _hand_over(connection, former.id, session_id)
+                hand_over(connection, former.id, session_id)
             elif former is not None:
                 end_session(connection, self._journal, former.id, Reason.REPLACED, now)
             self._journal.record(connection, _started(login, session_id, acr, amr))
@@ -308,59 +305,6 @@ def _started(login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> E
         passkey=login.proof.passkey,
         data={"means": " ".join(login.means)},
     )
-
-
-def end_session(
-    connection: Connection,
-    journal: Journal,
-    session_id: str,
-    reason: Reason,
-    now: datetime,
-    actor: str = "",
-) -> bool:
-    """In the caller's transaction: end a session and those it took over, their grants; the events."""
-    rows = connection.execute(
-        update(sessions)
-        .where(_with_former(session_id), sessions.c.ended_at.is_(None))
-        .values(ended_at=now, end_reason=reason.value)
-        .returning(sessions.c.id, sessions.c.subject, sessions.c.journey)
-    ).all()
-    if not rows:
-        return False
-    ended = [row.id for row in rows]
-    connection.execute(
-        update(grants)
-        .where(grants.c.session.in_(ended), grants.c.ended_at.is_(None))
-        .values(ended_at=now, end_reason=reason.value)
-    )
-    announce_end(connection, ended, now)
-    for row in rows:
-        journal.record(
-            connection,
-            Event(
-                Kind.SESSION_ENDED,
-                reason=reason,
-                subject=row.subject,
-                journey=row.journey,
-                session=row.id,
-                actor=actor,
-            ),
-        )
-    return True
-
-
-def _hand_over(connection: Connection, former: str, successor: str) -> None:
-    """No cookie opens the former session any more; it and those before it end with the new one."""
-    connection.execute(
-        update(sessions)
-        .where(_with_former(former), sessions.c.ended_at.is_(None))
-        .values(successor=successor, cookie_hash="-" + sessions.c.id)
-    )
-
-
-def _with_former(session_id: str) -> ColumnElement[bool]:
-    taken_over = (sessions.c.successor == session_id) & (sessions.c.successor != "")
-    return or_(sessions.c.id == session_id, taken_over)
 
 
 def _session(cells: Sequence[Any]) -> Session:

@@ -18,7 +18,7 @@ from idp.contracts import MobileIdState, PasskeyState
 from idp.errors import AccessDenied
 from idp.events import Event, Kind, Reason
 from idp.services import Services
-from idp.sessions import end_session
+from idp.session_ends import end_session
 from idp.store.high_water import HighWater
 from idp.store.sql import transaction
 from idp.store.tables import events, sessions

@@ -6,7 +6,8 @@ from typing import Any
 from idp import browser
 from idp.events import Event, Kind, Reason
 from idp.services import services
-from idp.sessions import Session, end_session
+from idp.session_ends import end_session
+from idp.sessions import Session
 from idp.store.sql import transaction
 from idp.web import qr_page
 

@@ -17,7 +17,7 @@ from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.keys import KeyRing
 from idp.relying_parties import RelyingParties, RelyingParty
-from idp.sessions import end_session
+from idp.session_ends import end_session
 from idp.signals import Chore, Courier, Letter, Logout, Pace, Poster, outbox
 from idp.signals.courier import Outcome
 from idp.signals.outbox import LOGOUT

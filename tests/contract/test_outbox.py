@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from idp.events import Reason
 from idp.expiry import end_expired
-from idp.sessions import end_session
+from idp.session_ends import end_session
 from idp.signals import outbox
 from idp.store.sql import transaction
 from idp.store.tables import grants, sessions
