@@ -1,6 +1,7 @@
 # Every command does its own set-up. `make demo` is where to start.
 .PHONY: setup demo test check fix soak bench wheel
 PY = .venv/bin/python
+QUICK = not services and not browser and not interop
 DEMO ?=
 
 setup:
@@ -10,9 +11,14 @@ demo: ## everything on this machine: http://localhost:8000
 	@tools/setup.sh demo
 	@.venv/bin/gongmu demo $(DEMO)
 
-test: ## every test, on real servers
+test: ## every test, on real servers; the quick ones on two cores first
 	@tools/setup.sh test
+ifdef ARGS
 	@$(PY) -m pytest $(ARGS)
+else
+	@failed=0; $(PY) -m pytest -q -n 2 -m "$(QUICK)" || failed=1; \
+	$(PY) -m pytest -m "not ($(QUICK))" || failed=1; exit $$failed
+endif
 
 check: ## format, lint, types, imports, dependencies, fast tests
 	@tools/setup.sh check
@@ -21,7 +27,7 @@ check: ## format, lint, types, imports, dependencies, fast tests
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
-	$(PY) -m pytest -q -m "not services and not browser and not interop" --cov --cov-report=term:skip-covered $(ARGS)
+	$(PY) -m pytest -q -n 2 -m "$(QUICK)" --cov --cov-report=term:skip-covered $(ARGS)
 
 fix: ## format and fix what can be fixed
 	@tools/setup.sh check
