@@ -5,7 +5,7 @@ one answer (A-196), and no state of a passkey is told, or changed, before its si
 """
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from idp.contracts import Attempt, JsonObject, Passkey, Passkeys, PasskeyState, Proof
@@ -55,7 +55,7 @@ class Verifier:
         # Step 22. Its counter has risen: there is no copy (A-195).
         self._check_counter(passkey, record, data, attempt)
         # Step 24. The record follows, once (A-203).
-        self._advance(passkey, record, data, attempt)
+        self._advance(passkey, data, attempt)
         return _proof(passkey, record, now)
 
     def _find(self, found: Credential) -> Passkey:
@@ -81,11 +81,9 @@ class Verifier:
             self.passkeys.suspend(passkey, Reason.PASSKEY_COUNTER)
         strict.reject(Reason.PASSKEY_COUNTER, "the counter has not risen: there may be a copy")
 
-    def _advance(
-        self, passkey: Passkey, record: Record, data: AuthenticatorData, attempt: Attempt
-    ) -> None:
-        used = replace(record, counter=data.counter, synced=data.backed_up, last=attempt.nonce)
-        if not self.passkeys.advance(passkey, used.to_json()):
+    def _advance(self, passkey: Passkey, data: AuthenticatorData, attempt: Attempt) -> None:
+        changed = {"counter": data.counter, "synced": data.backed_up, "last": attempt.nonce}
+        if not self.passkeys.advance(passkey, {**passkey.data, **changed}):
             strict.reject(Reason.PASSKEY_CHALLENGE, "the passkey was used at the same moment")
 
 

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from idp.errors import ProofRejected
-from idp.events import Reason
 from idp_fido2 import chain, strict
 
 # MDS 3.0 §3.1.4: nobody who knows of these takes a key of that model.
@@ -104,12 +103,12 @@ class MetadataFile:
         return self._latest
 
     def fresh(self, now: datetime) -> Metadata:
-        """The same, when it is the newest and its time is not over. ProofRejected."""
+        """The same, when it is the newest and its time is not over. ValueError."""
         latest = self.latest(now)
         if self._fault:
-            strict.reject(Reason.PASSKEY_ATTESTATION, f"the metadata file: {self._fault}")
+            raise ValueError(f"the metadata file: {self._fault}")
         if now.date() > latest.next_update:
-            strict.reject(Reason.PASSKEY_ATTESTATION, "the metadata's time is over")
+            raise ValueError("the metadata's time is over")
         return latest
 
     def _reload(self, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Registrations: what is asked and kept, and each check of WebAuthn L3 §7.1 by one spoilt thing."""
 
 import secrets
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.fakes.security_key import (
     RS256,
     UP,
     UV,
+    Credential,
     SecurityKey,
     attested_data,
     cose_of,
@@ -252,6 +254,27 @@ def test_data_that_ends_early_or_late(scene: Scene) -> None:
 )
 def test_attestation_objects_that_are_none(scene: Scene, raw: bytes) -> None:
     assert scene.enrolment_refused(attestation_object=raw) is Reason.PASSKEY_MALFORMED
+
+
+def test_attestation_objects_that_are_nearly_one(scene: Scene) -> None:
+    credential = scene.key.new_credential(ES256, scene.owner.user_handle, HOST)
+    good = {"fmt": "none", "attStmt": {}, "authData": authenticator_data_of(credential)}
+    without_credential = good["authData"][:32] + bytes([UP | UV]) + bytes(4)
+    for raw in (
+        cbor.encode(good) + b"\x00",
+        cbor.encode({**good, "fmt": 5}),
+        cbor.encode({**good, "attStmt": [1]}),
+        cbor.encode({**good, "authData": without_credential}),
+    ):
+        refused = scene.enrolment_refused(credential=credential, attestation_object=raw)
+        assert refused is Reason.PASSKEY_MALFORMED
+    assert scene.enrol(credential=credential, attestation_object=cbor.encode(good))
+
+
+def authenticator_data_of(credential: Credential) -> bytes:
+    flags = bytes([UP | UV | AT])
+    attested = attested_data(bytes(16), credential.id, credential.cose())
+    return sha256(HOST.encode()).digest() + flags + bytes(4) + attested
 
 
 def test_extensions_are_ignored(scene: Scene) -> None:

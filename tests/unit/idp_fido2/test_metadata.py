@@ -284,6 +284,14 @@ def test_a199_a_blob_whose_time_is_over(service: Service) -> None:
     assert service.refused() is Reason.PASSKEY_ATTESTATION
 
 
+def test_where_nobody_must_vouch_an_old_blob_vouches_for_nothing(service: Service) -> None:
+    service.publish(nextUpdate="2026-11-23")
+    service.open(attestation="requested")
+    assert service.enrol()["hardware_bound"] is False
+    service.publish()
+    assert service.enrol()["hardware_bound"] is True
+
+
 def test_what_an_old_blob_said_of_revoked_models_goes_on_counting(service: Service) -> None:
     service.publish(service.model(statuses=["REVOKED"]), nextUpdate="2026-11-23")
     service.open(attestation="none")
