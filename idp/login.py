@@ -98,7 +98,7 @@ class Waiting:
     pinned: str = ""  # the frame that a wallet fetched first; it alone answers from then on
     pinned_address: str = ""
     rejections: int = 0
-    chosen: bool = True  # false: begun along with the page that lets the person choose
+    beside: Wire | None = None  # a challenge on the QR's page, for a passkey instead of the phone
     answered: bool = False  # the browser has answered: this challenge is used up
     refused: Reason = Reason.NONE  # why the answer before was, for the page
     step: Literal["waiting"] = "waiting"
@@ -188,9 +188,9 @@ def digest(secret: str) -> str:
 # --- transitions --------------------------------------------------------------------------------
 
 
-def begin(state: Started | Waiting, wire: Wire, *, chosen: bool = True) -> Waiting:
+def begin(state: Started | Waiting, wire: Wire, beside: Wire | None = None) -> Waiting:
     """A method has begun. Beginning again (a new QR) forgets the former one."""
-    return Waiting(ticket=state.ticket, wire=wire, chosen=chosen)
+    return Waiting(ticket=state.ticket, wire=wire, beside=beside)
 
 
 def pin(state: Waiting, frame: str, address: str) -> Waiting:
@@ -207,9 +207,14 @@ def reject(state: Waiting) -> Waiting | Failed:
 
 
 def take_answer(state: Waiting) -> Waiting:
-    """The browser has answered: nothing answers this challenge again, whatever that was worth (A-191)."""
+    """The browser has answered: nothing answers this challenge again, whatever that was worth (A-191).
+
+    An answer to the challenge beside a QR is the choice of that method: the QR is forgotten.
+    """
     if state.answered:
         raise WrongStep("answered already")
+    if state.beside is not None:
+        return Waiting(state.ticket, state.beside, answered=True)
     return replace(state, answered=True)
 
 

@@ -45,6 +45,7 @@ key_encryption_key_file = "key-encryption-key"
 [lifetimes]
 directory_state_s = 0
 [methods.mobile_id]
+[methods.fido2]
 [sites.issuer]
 [sites.wallet]
 {directories}

@@ -40,16 +40,15 @@ def answer(login_id: str) -> Response:
     """The browser's answer: the relying party, or the page again with why not."""
     browser.check_csrf(f"login:{login_id}")
     stored = services().logins.load_for(login_id, browser.browser_hash())
-    state = stored.state
-    method = services().methods.get(state.wire.method) if isinstance(state, Waiting) else None
-    if not isinstance(state, Waiting) or not isinstance(method, BrowserMethod):
+    if not isinstance(stored.state, Waiting) or not _may_answer(stored.state):
         return browser.see_other(f"/login/{login_id}")
     try:
-        used = services().logins.change(stored, take_answer(state))
+        state = take_answer(stored.state)
+        used = services().logins.change(stored, state)
     except WrongStep:  # sent twice: the page says how the other one went
         return browser.see_other(f"/login/{login_id}")
     try:
-        proof = _verified(method, state)
+        proof = _verified(state)
     except ProofRejected as error:
         return _refused(used, state, error.reason)
     return methods.remember(_finish(used, state, proof), state.wire.method)
@@ -70,8 +69,15 @@ def tell(login_id: str) -> Response:
     )
 
 
-def _verified(method: BrowserMethod, state: Waiting) -> Proof:
+def _may_answer(state: Waiting) -> bool:
+    """Whether this browser was asked anything: a QR alone asks the phone."""
+    asked = state.beside or state.wire
+    return isinstance(services().methods.get(asked.method), BrowserMethod)
+
+
+def _verified(state: Waiting) -> Proof:
     """What the method says of the one field, within the time of its challenge. ProofRejected."""
+    method = services().methods[state.wire.method]
     attempt = services().logins.browser_attempt(state)
     if services().now() >= attempt.expires_at:
         raise ProofRejected("too late", reason=Reason.PASSKEY_TIME)

@@ -91,7 +91,7 @@ def complete(stored: Stored, bound: Bound) -> Response:
         parts.sessions.end(finished.session, Reason.DISOWNED)
         raise AccessDenied("disowned meanwhile", reason=Reason.DISOWNED)
     browser.set_session_cookie(cookie)
-    if news.of(bound.person.subject, finished.session):
+    if not ticket.own_page and news.of(bound.person.subject, finished.session):
         return browser.see_other(f"/login/{ticket.id}/news")
     return browser.see_other(onward(ticket))
 

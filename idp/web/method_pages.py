@@ -19,18 +19,26 @@ from idp.web.record import record
 NO_JS_REFRESH_S = 5
 
 
-def start(stored: Stored, name: str, *, chosen: bool = True) -> Waiting:
-    """The method begins. One that was not chosen yet leaves no trace in the events."""
+def start(stored: Stored, name: str) -> Waiting:
+    """The method begins; beside a QR, a passkey may answer as well."""
     state = stored.state
     if not isinstance(state, Started | Waiting):
         raise WrongStep(f"begin in {state.step}")
-    waiting = begin(state, new_wire(state, name), chosen=chosen)
+    waiting = begin(state, new_wire(state, name), _beside(state, name))
     if isinstance(services().methods[name], WalletMethod):
         services().logins.register_handle(waiting.wire.handle, state.ticket.id)
     services().logins.change(stored, waiting)
-    if chosen:
-        record(waiting, Kind.LOGIN_STARTED)
+    record(waiting, Kind.LOGIN_STARTED)
     return waiting
+
+
+def _beside(state: Started | Waiting, name: str) -> Wire | None:
+    if not isinstance(services().methods[name], WalletMethod):
+        return None
+    for other in methods.offered(state.ticket):
+        if isinstance(services().methods[other], BrowserMethod):
+            return new_wire(state, other)
+    return None
 
 
 def new_wire(state: Started | Waiting, name: str) -> Wire:
@@ -56,21 +64,17 @@ def new_wire(state: Started | Waiting, name: str) -> Wire:
 
 
 def opened(stored: Stored, state: Started | Waiting) -> Response:
-    """The chooser when it is asked for or nothing is known of this browser; else the method's page."""
+    """The page of the method that was begun or is the usual one; the chooser when it is asked for."""
     offered = methods.offered(state.ticket)
     if not offered:
         services().logins.change(stored, fail(state, Reason.ACR_UNMET))
         return browser.see_other(f"/login/{state.ticket.id}")
     if len(offered) > 1 and "choose" in request.args:
         return _chooser(state, offered)
-    if isinstance(state, Waiting) and state.chosen:
+    if isinstance(state, Waiting):
         return show(state)
     usual = methods.usual(state.ticket, offered)
-    if usual:
-        return show(start(stored, usual))
-    if isinstance(state, Started):
-        state = _with_passkey(stored, state, offered)
-    return _chooser(state, offered)
+    return show(start(stored, usual)) if usual else _chooser(state, offered)
 
 
 def show(state: Waiting, status: int = 200) -> Response:
@@ -83,7 +87,7 @@ def show(state: Waiting, status: int = 200) -> Response:
             refused=state.refused.value if state.refused is not Reason.NONE else "",
             rp_id=method.rp_id,
             may_use_mobile_id="mobile_id" in methods.offered(state.ticket),
-            **_passkey_values(state),
+            **_passkey_values(state, state.wire),
         )
         response.status_code = status
         return response
@@ -92,33 +96,23 @@ def show(state: Waiting, status: int = 200) -> Response:
     return _qr(state, method)
 
 
-def _with_passkey(stored: Stored, state: Started, offered: list[str]) -> Started | Waiting:
-    """The chooser lets a passkey answer at once: its challenge is begun along with the page."""
-    for name in offered:
-        if isinstance(services().methods[name], BrowserMethod):
-            return start(stored, name, chosen=False)
-    return state
-
-
 def _chooser(state: Started | Waiting, offered: list[str]) -> Response:
-    passkey = _passkey_values(state) if isinstance(state, Waiting) and not state.chosen else {}
     return page(
         "login.html",
         state,
         methods=offered,
         remembered=methods.remembered(offered),
-        live_method=state.wire.method if passkey and isinstance(state, Waiting) else "",
         on_device_only=methods.on_device_only(state.ticket),
-        **passkey,
     )
 
 
-def _passkey_values(state: Waiting) -> dict[str, Any]:
+def _passkey_values(state: Waiting, wire: Wire | None) -> dict[str, Any]:
     """The options, while their challenge may still be answered."""
-    until = min(state.ticket.expires_at, state.wire.begun_at + timedelta(seconds=CHALLENGE_S))
+    if wire is None or state.answered:
+        return {"options": None, "expires_in_s": 0}
+    until = min(state.ticket.expires_at, wire.begun_at + timedelta(seconds=CHALLENGE_S))
     left_s = max(0, int((until - services().now()).total_seconds()))
-    live = bool(left_s) and not state.answered
-    return {"options": state.wire.options if live else None, "expires_in_s": left_s if live else 0}
+    return {"options": wire.options if left_s else None, "expires_in_s": left_s}
 
 
 def _qr(state: Waiting, method: WalletMethod) -> Response:
@@ -126,9 +120,11 @@ def _qr(state: Waiting, method: WalletMethod) -> Response:
     left_s = max(0, int((state.ticket.expires_at - now).total_seconds()))
     second = qr_page.elapsed_s(state.wire, now)
     links = qr_page.links(method, state.wire, frame(state.wire, second))
+    passkey = _passkey_values(state, state.beside)
     return page(
         "methods/mobile_id.html",
         state,
+        options=passkey["options"],
         qr_svg=qr_page.svg(method, state.wire, second),
         wallets=links,
         wallet_link=links[0]["href"],

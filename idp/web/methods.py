@@ -36,12 +36,16 @@ def on_device_only(ticket: Ticket) -> bool:
 
 
 def usual(ticket: Ticket, offered: list[str]) -> str:
-    """The method to begin with unasked, "" for none: a QR that cannot be enough is never begun so."""
-    name = remembered(offered)
-    wallet = isinstance(services().methods.get(name), WalletMethod)
-    if wallet and len(offered) > 1 and on_device_only(ticket) and not on_phone():
-        return ""
-    return name
+    """The method to begin with unasked, "" when the person is to choose.
+
+    What was used last; else the QR, on whose page a passkey may answer too. A QR that cannot be
+    enough is never begun so: the passkey is.
+    """
+    wallets = [name for name in offered if isinstance(services().methods[name], WalletMethod)]
+    others = [name for name in offered if name not in wallets]
+    if others and on_device_only(ticket) and not on_phone():
+        return others[0]
+    return remembered(offered) or (wallets[0] if len(wallets) == 1 else "")
 
 
 def remembered(offered: list[str]) -> str:
