@@ -23,6 +23,7 @@ _COMMANDS = {  # name -> (module, attribute, one line for the help)
     ),
     "rp": ("relying_parties", "group", "Relying parties: add, change, test, kits, previews."),
     "serve": ("run", "serve", "Run the provider."),
+    "session": ("session", "group", "Where a person is signed in: list, end."),
 }
 
 
