@@ -46,7 +46,9 @@ Acr = Literal["urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "phrh"]
 ACR_ORDER: tuple[str, ...] = ("urn:gongmu:acr:1", "urn:gongmu:acr:2", "phr", "phrh")
 
 
-_HEADER = r"^([A-Za-z][A-Za-z0-9-]{0,63})?$"
+# Without a hyphen: servers read "_" in a header's name as "-", so that one which a client sent under a
+# name with "_" would pass for the proxy's own.
+_HEADER = r"^([A-Za-z][A-Za-z0-9]{0,63})?$"
 
 
 class Server(Table):
@@ -63,12 +65,12 @@ class Server(Table):
     client_certificate_header: str = Field(
         "",
         pattern=_HEADER,
-        description="in which a trusted proxy passes a client's certificate on (RFC 8705), e.g. X-Client-Cert",
+        description="in which a trusted proxy passes a client's certificate on (RFC 8705), e.g. XClientCert",
     )
     client_certificate_verdict_header: str = Field(
         "",
         pattern=_HEADER,
-        description="in which it says SUCCESS when it checked the chain; needed for tls_client_auth",
+        description="in which it says SUCCESS when it checked the chain, e.g. XClientVerify; for tls_client_auth",
     )
     monitoring_networks: tuple[Cidr, ...] = Field(
         PRIVATE_NETWORKS, description="who may read /metrics, and in /readyz what does not answer"

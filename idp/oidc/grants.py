@@ -64,6 +64,8 @@ def _check(code: Code, given: Parameters, party: RelyingParty, binding: str) -> 
     if given.get("redirect_uri") != code.redirect_uri:
         raise invalid_grant(Reason.REDIRECT_URI, party)
     _check_verifier(code.code_challenge, given.get("code_verifier"), party)
+    if not code.code_challenge and party.profile != "oidc":  # D-2: whatever let it come this far
+        raise invalid_grant(Reason.PKCE, party)
     if code.dpop_jkt and binding != f"jkt:{code.dpop_jkt}":  # RFC 9449 §10, A-071
         raise invalid_grant(Reason.SENDER_KEY, party)
 

@@ -17,7 +17,7 @@ from tests.unit.oidc.running import Running, running
 from tests.unit.oidc.scene import Asked, sent_back
 
 SCOPE = "openid profile email offline_access"
-CERTIFICATE, VERDICT = "X-Client-Cert", "X-Client-Verify"
+CERTIFICATE, VERDICT = "XClientCert", "XClientVerify"
 PROXY = Server(
     trusted_proxies=("127.0.0.1/32",),
     client_certificate_header=CERTIFICATE,

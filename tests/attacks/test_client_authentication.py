@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from idp.fetch import Fetcher
 from idp.key_sets import FRESH_S, KEPT_S, KeySets
+from idp.login import digest
 from tests.attacks.keyholders import (
     CERTIFICATE,
     VERDICT,
@@ -29,6 +30,7 @@ from tests.attacks.keyholders import (
     refused_as,
 )
 from tests.attacks.pushing import Keyed
+from tests.fakes.dpop import DpopKey
 from tests.fakes.jws import DROP, claims_of, encode, public_jwk
 from tests.fakes.receiver import SILENCE, Receiver, receiver
 from tests.unit.oidc.scene import Asked, Registered
@@ -489,3 +491,18 @@ def test_a_public_client_has_its_code_and_nothing_more(scene: Keyholders) -> Non
     with scene.gongmu.client() as backend:
         backend.post("/oauth/revoke", data={"client_id": "app", "token": token})
     assert scene.gongmu.userinfo(token).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["app", "bank"])
+def test_a054_a_code_without_a_challenge_opens_nothing(scene: Keyholders, name: str) -> None:
+    """D-2: PKCE holds for these profiles at the token endpoint, whatever made the code."""
+    short, key = scene.gongmu.world.parts.short, DpopKey()
+    asked = Asked(scene.gongmu.party(name))
+    with scene.gongmu.signed_in() as browser:
+        form = asked.form(scene.code(browser, asked), code_verifier=None)
+    place = f"code:{digest(form['code'])}"
+    kept = json.loads(short.get(place) or "")
+    short.put(place, json.dumps({**kept, "code_challenge": ""}), 60)
+    mark = scene.gongmu.mark()
+    is_refused(scene.ask(key, name, **form), "invalid_grant")
+    assert refused_as(scene.gongmu, mark) == ("token:issue:refused", "pkce")
