@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from fido2 import cbor
 
 from idp.contracts import Owner
@@ -32,7 +33,8 @@ from tests.fakes.security_key import (
 from tests.unit.idp_fido2.scene import ORIGIN, Scene
 
 HOST = "id.example.go.kr"
-P256 = cose_of(new_key(ES256).public_key(), ES256)
+# Always the same, since the names of tests are made of it.
+P256 = cose_of(ec.derive_private_key(7, ec.SECP256R1()).public_key(), ES256)
 ED25519 = cose_of(new_key(EDDSA).public_key(), EDDSA)
 RSA = cose_of(new_key(RS256).public_key(), RS256)
 
