@@ -151,6 +151,7 @@ def test_a101_no_key_comes_with_the_token() -> None:
         json.dumps({"keys": [{**KEYS["a"].as_dict(private=False), "kid": 7}]}).encode(),
         json.dumps({"keys": json.loads(public("a"))["keys"] * 11}).encode(),
     ],
+    ids=lambda octets: f"{len(octets)} octets",  # keys are new in every run
 )
 def test_a067_what_is_no_set_of_public_keys_is_refused(octets: bytes) -> None:
     with pytest.raises(jws.NotGenuine):
