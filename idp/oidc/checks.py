@@ -72,12 +72,12 @@ def required_acr(request: AuthorizationRequest, party: RelyingParty) -> str:
 
 
 def refuse_constant_challenge(asked: AuthorizationRequest) -> None:
-    """A challenge that comes again and again binds nothing (RFC 9700 §2.1.1, A-026)."""
-    if not asked.code_challenge:
-        return
-    key = f"challenge:{digest(f'{asked.client_id} {asked.code_challenge}')}"
+    """What comes again and again binds nothing (RFC 9700 §2.1.1, A-026): the challenge, else the nonce."""
+    binds = asked.code_challenge or asked.nonce or ""
+    key = f"challenge:{digest(f'{asked.client_id} {binds}')}"
     if services().short.count(key, CHALLENGE_WINDOW_S) > MAX_LOGINS_OF_CHALLENGE:
-        raise refused("invalid_request", "code_challenge was used before", Reason.PKCE_REUSE)
+        name = "code_challenge" if asked.code_challenge else "nonce"
+        raise refused("invalid_request", f"{name} was used before", Reason.PKCE_REUSE)
 
 
 def _nothing_nested(parameters: Parameters) -> None:

@@ -276,6 +276,19 @@ def test_a026_a_challenge_used_in_three_logins(
     assert (told["error"], told["reason"]) == ("invalid_request", "pkce_reuse")
 
 
+def test_a026_a_nonce_used_in_three_logins(gongmu: Running, browser: httpx.Client) -> None:
+    """Of a party that cannot do PKCE it is all that binds an answer to a browser."""
+    asked = Asked(gongmu.world.register("constant", pkce_required=False))
+    without = {"code_challenge": None, "code_challenge_method": None}
+    for _ in range(2):
+        gongmu.code(asked, browser, **without)
+    answer = browser.get(PATH, params=asked.parameters(**without))
+    assert sent_back(answer.headers["location"])["error"] == "invalid_request"
+    assert gongmu.events_after(0)[-1]["reason"] == "pkce_reuse"
+    asked.nonce = "another"
+    gongmu.code(asked, browser, **without)
+
+
 def test_a027_prompt_none(gongmu: Running, asked: Asked) -> None:
     with gongmu.client() as stranger:
         told = gives_error(gongmu, stranger, asked, prompt="none")
