@@ -45,7 +45,8 @@ def check(raw: bytes, expected: Expected) -> bytes:
 
 
 def _check_challenge(found: Any, ours: str) -> None:
-    if not isinstance(found, str) or not hmac.compare_digest(found.encode(), ours.encode()):
+    said = found.encode("utf-8", "replace") if isinstance(found, str) else b""
+    if not hmac.compare_digest(said, ours.encode()):
         strict.reject(Reason.PASSKEY_CHALLENGE, "the challenge is not this sign-in's")
 
 
