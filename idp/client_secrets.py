@@ -40,7 +40,7 @@ class Secret:
     id: str
     created_at: datetime
     expires_at: datetime | None  # None: it does not
-    used_at: datetime | None  # within a minute; None: never
+    used_at: datetime | None  # within two minutes; None: never
 
 
 class ClientSecrets:
@@ -144,7 +144,8 @@ class ClientSecrets:
             return
         with transaction(self._engine) as connection:
             for secret_id, at in sorted(used.items()):  # in one order: workers write at once
-                older = or_(table.c.used_at.is_(None), table.c.used_at < at)
+                former = at - timedelta(seconds=EVERY_S)  # whichever worker wrote it
+                older = or_(table.c.used_at.is_(None), table.c.used_at <= former)
                 connection.execute(
                     update(table).where(table.c.id == secret_id, older).values(used_at=at)
                 )

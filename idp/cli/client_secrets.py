@@ -48,3 +48,4 @@ def remove(config_file: Path, client_id: str, secret_id: str) -> None:
     """It is dead at once."""
     with services(config_file) as parts:
         parts.relying_parties.secrets.remove(client_id, secret_id, actor())
+    click.echo(f"removed: {secret_id}")

@@ -97,6 +97,7 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert b"receive, list, present" in done.stdout
     for name in (b"serve", b"demo", b"mobile-id", b"rp", b"wallet", b"keys"):
         assert name in done.stdout
 
@@ -192,7 +193,7 @@ def test_a_database_that_is_away_is_said(gongmu: Command) -> None:
     text = CONFIGURATION.replace("sqlite:///gongmu.db", "postgresql+psycopg://x@127.0.0.1:1/x")
     gongmu.file.write_text(text)
     assert gongmu.run("db", "upgrade") == 1
-    assert gongmu.err == "gongmu: outside_system: sql: OperationalError\n"
+    assert gongmu.err.endswith("(outside_system): sql: OperationalError\n")
 
 
 def test_db_upgrade_says_what_changed(gongmu: Command) -> None:
@@ -287,7 +288,7 @@ def test_person(ready: Command) -> None:
     assert isinstance(retired, dict)
     assert (retired["may_act"], retired["reason"]) == (False, "person_retired")
     assert ready.run("person", "show", "E1000004") == 0
-    assert "closed (person_retired)" in ready.out
+    assert "closed: The directory says you have left the service (person_retired)" in ready.out
     for number in ("E9999999", "", "E1\u0007"):
         assert ready.run("person", "show", number) == 1
         assert "person_unknown" in ready.err
@@ -375,7 +376,7 @@ def test_mobile_ids(with_valkey: Command) -> None:
 
 def test_without_its_store_an_offer_is_refused(ready: Command) -> None:
     assert ready.run("mobile-id", "offer", "E1000001") == 1
-    assert ready.err.startswith("gongmu: outside_system: redis")
+    assert "(outside_system): redis" in ready.err
 
 
 def test_reading_events_is_an_event(ready: Command) -> None:
@@ -453,3 +454,19 @@ def test_a_table_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert out.count("\n") == 2
+
+
+def test_two_secrets_of_a_relying_party(ready: Command) -> None:
+    redirect = ("--redirect-uri", "https://board.example/cb")
+    assert ready.run("rp", "add", "board", *redirect) == 0, ready.err
+    added = ready.json("rp", "secret", "add", "board", "--days", "30")
+    assert isinstance(added, dict)
+    rows = ready.json("rp", "secret", "list", "board")
+    assert isinstance(rows, list)
+    assert [bool(row["expires_at"]) for row in rows] == [False, True]
+    assert added["client_secret"] not in str(rows)
+    assert ready.run("rp", "secret", "add", "board") == 1
+    assert "allowed: one removed first" in ready.err
+    assert ready.run("rp", "secret", "remove", "board", str(added["id"])) == 0, ready.err
+    assert ready.run("rp", "secret", "remove", "board", str(added["id"])) == 1
+    assert ready.json("rp", "secret", "list", "board") == rows[:1]

@@ -99,10 +99,15 @@ def test_the_last_use_is_written_by_a_chore(register: RelyingParties, clock: Clo
     clock.at += timedelta(hours=1)
     register.secrets.write_used()
     assert register.secrets.of("mail")[0].used_at == used_at
-    clock.at -= timedelta(hours=2)  # another worker's news are older
+    for later in (-3600, 0, 59):  # another worker's news are older, or hardly newer
+        clock.at = used_at + timedelta(seconds=later)
+        works(register, secret)
+        register.secrets.write_used()
+        assert register.secrets.of("mail")[0].used_at == used_at
+    clock.at = used_at + timedelta(seconds=60)
     works(register, secret)
     register.secrets.write_used()
-    assert register.secrets.of("mail")[0].used_at == used_at
+    assert register.secrets.of("mail")[0].used_at == clock.at
 
 
 def test_of_another_client_or_unknown(register: RelyingParties) -> None:
