@@ -42,9 +42,7 @@ def push() -> Response:
     """The pushed authorization request endpoint."""
     given = parameters.of_body()
     party = clients.authenticate(given)  # 1. the party itself
-    key = (
-        sender.proven_key()
-    )  # 2. its key; before an object is spent, for this may ask to come again
+    key = sender.proven_key()  # 2. its key; first, for a nonce may have to be fetched with this
     values = {**request_objects.unwrapped(given, party), "client_id": party.client_id}  # 3. signed
     way = way_back.find(values, way_back.client(values))  # 4. a way back
     asked = _bound(checks.check(values, way), key)  # 5. all else, as at the authorization endpoint
