@@ -172,6 +172,39 @@ def test_a130_idle_and_total_limits(engine: Engine) -> None:
     assert kept.find(cookie) is None
 
 
+@pytest.mark.parametrize(("acr", "hours"), [("phr", 24), ("phrh", 12)])
+def test_a130_the_highest_level_lasts_half_a_day(engine: Engine, acr: str, hours: int) -> None:
+    with_subject(engine, "s")
+    now = utc_now()
+    longest = Lifetimes(session_total_s=24 * 3600)
+    kept = Sessions(engine, Journal(engine, utc_now), longest, lambda: now)
+    kept.start(bound("s"), "sid", acr, ("pop",))
+    session = kept.get("sid")
+    assert session is not None
+    assert session.expires_at - now == timedelta(hours=hours)
+
+
+def test_a_sign_in_again_in_the_same_browser_takes_the_session_over(engine: Engine) -> None:
+    """The older cookies open nothing; grants live on, each in its own session, until the newest ends."""
+    with_subject(engine, "s")
+    kept = Sessions(engine, Journal(engine, utc_now), Lifetimes(), utc_now)
+    cookies, grants = [], []
+    former = None
+    for number in range(3):
+        cookies.append(kept.start(bound("s"), f"sid{number}", "phr", ("pop",), former))
+        former = kept.find(cookies[-1])
+        assert former is not None
+        grants.append(kept.add_grant(former, "mail", ("openid",)).id)
+    assert [kept.find(cookie) is None for cookie in cookies] == [True, True, False]
+    assert [session.id for session in kept.of("s")] == ["sid2"]
+    assert {kept.heir(f"sid{number}") for number in range(3)} == {"sid2"}
+    alive = [kept.live_grant(grant) for grant in grants]
+    assert [found and found[1].id for found in alive] == ["sid0", "sid1", "sid2"]
+    assert kept.end("sid2", Reason.BY_PERSON)
+    assert [kept.live_grant(grant) for grant in grants] == [None, None, None]
+    assert kept.heir("sid0") == ""
+
+
 def test_sql_away_is_the_named_error() -> None:
     engine = open_engine(Stores(sql_url="postgresql+psycopg://127.0.0.1:1/none", timeout_s=1))
     with pytest.raises(OutsideError), transaction(engine):

@@ -155,7 +155,7 @@ def test_a_hint_of_an_older_session_of_the_same_person_asks(
     assert is_signed_in(world, browser, mail)
 
 
-def test_refused(world: World, browser: FlaskClient, mail: Registered, hint: str) -> None:
+def test_a127_refused(world: World, browser: FlaskClient, mail: Registered, hint: str) -> None:
     """A-127."""
     other = world.register("other")
     stranger = world.browser()
