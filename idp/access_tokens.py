@@ -120,10 +120,27 @@ def live(token: AccessToken) -> tuple[Grant, Session]:
 
 
 def _signed(token: str) -> AccessToken:
-    """A JWT of ours (RFC 9068 §4)."""
+    """A JWT of ours (RFC 9068 §4), by a key that we still publish."""
+    verified = _verified(token)
+    jws.find_key(services().keys.jwks(), verified.kid)
+    return verified.token
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature verified, and by which key: its kid is the key's own digest (RFC 7638)."""
+
+    token: AccessToken
+    kid: str
+
+
+@lru_cache(maxsize=4096)
+def _verified(token: str) -> _Verified:
+    """Signature and claims; remembered for good tokens only."""
     header = jws.read_header(token, RULES)  # 1. form, type, algorithm
-    key = jws.find_key(services().keys.jwks(), str(header.get("kid", "")))  # 2. one of our keys
-    return _genuine(token, jws.text_of(key))  # 3. signature and claims
+    kid = str(header.get("kid", ""))
+    key = jws.public_key(jws.text_of(jws.find_key(services().keys.jwks(), kid)))  # 2. one of ours
+    return _Verified(_typed(jws.open_with(token, "ES256", key)), kid)  # 3. signature and claims
 
 
 def _kept(token: str) -> AccessToken:
@@ -132,13 +149,6 @@ def _kept(token: str) -> AccessToken:
     if text is None:
         raise jws.NotGenuine("unknown")
     return _typed(json.loads(text))
-
-
-@lru_cache(maxsize=4096)
-def _genuine(token: str, jwk_text: str) -> AccessToken:
-    """Signature and claims; remembered for good tokens only."""
-    key = jws.public_key(jwk_text)
-    return _typed(jws.open_with(token, "ES256", key))
 
 
 def _typed(claims: Mapping[str, Any]) -> AccessToken:

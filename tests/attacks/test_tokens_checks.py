@@ -13,7 +13,7 @@ from idp.contracts import State
 from idp.errors import OutsideError
 from idp.events import Event
 from idp.oidc import token_checks
-from tests.fakes.jws import claims_of, sign
+from tests.fakes.jws import claims_of, header_of, sign
 from tests.unit.oidc.running import Running, running
 from tests.unit.oidc.scene import Asked, Registered
 
@@ -209,6 +209,15 @@ def test_a087_introspection_takes_as_long_for_whatever_is_inactive(
                 assert answer.json() == INACTIVE
     medians = [statistics.median(times) for times in taken.values()]
     assert max(medians) - min(medians) < 0.005, dict(zip(taken, medians, strict=True))
+
+
+def test_a_withdrawn_key_takes_its_tokens_along(gongmu: Running, tokens: dict[str, Any]) -> None:
+    """Also those that were verified before: a verified signature is remembered, its key asked for."""
+    token, keys = tokens["access_token"], gongmu.world.parts.keys
+    assert gongmu.userinfo(token).status_code == 200
+    keys.retire(header_of(token)["kid"], compromised=True)
+    assert gongmu.userinfo(token).status_code == 401
+    assert introspect(gongmu, gongmu.party(), token) == INACTIVE
 
 
 def test_what_an_access_token_says(gongmu: Running, tokens: dict[str, Any]) -> None:
