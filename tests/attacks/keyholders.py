@@ -1,15 +1,17 @@
 """A provider with clients of every profile, and what they do with their keys."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from idp.conf import Server
+from idp.relying_parties import RelyingParty
 from tests.attacks.pushing import Keyed
 from tests.fakes.dpop import DpopKey
 from tests.servers import redis_server
@@ -90,6 +92,14 @@ class Keyholders:
             proof = key.proof("POST", f"{self.gongmu.issuer}/oauth/token", nonce)
             form |= self.proof_of(asked)
             return backend.post("/oauth/token", data=form, headers={"DPoP": proof})
+
+    def pretend(self, party: RelyingParty) -> None:
+        """As if the register held it so, whatever it would let in now; for a minute."""
+        register = self.gongmu.world.parts.relying_parties
+        known = register._find(party.client_id)
+        assert known is not None
+        until = time.monotonic() + 60
+        register._cache[party.client_id] = (until, replace(known, party=party))
 
     def nonce(self) -> str:
         """A fresh one of the provider."""

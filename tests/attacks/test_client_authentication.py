@@ -101,24 +101,41 @@ def test_a058_basic_or_post_when_the_other_is_registered(scene: Keyholders) -> N
     assert post(scene, form).status_code == 200
 
 
+def test_a058_a_key_that_is_there_for_something_else(scene: Keyholders) -> None:
+    keyed = Keyed()  # it signs requests, and may not stand for the secret
+    party = program(scene, jwks=keyed.jwks)
+    mark = scene.gongmu.mark()
+    form = {**GRANT, **keyed.assertion(scene.gongmu, party.client_id)}
+    is_stranger(scene, post(scene, form), mark)
+
+
 def test_a058_a_profile_holds_whatever_is_in_the_register(scene: Keyholders) -> None:
     """D-2: a row that an earlier version or another hand wrote opens no weaker way."""
     confidential = program(scene)
-    register = scene.gongmu.world.parts.relying_parties
     names = ("none", "client_secret_basic", "private_key_jwt")
     for profile, form, headers in (
         ("oidc", {**GRANT, "client_id": confidential.client_id}, {}),
         ("fapi2", GRANT, confidential.basic),
         ("public", GRANT, confidential.basic),
     ):
-        party = replace(confidential.party, profile=profile, token_endpoint_auth_methods=names)  # type: ignore[arg-type]
-        until = time.monotonic() + 60
-        register._cache[party.client_id] = (
-            until,
-            replace(register._find(party.client_id), party=party),
-        )  # type: ignore[type-var,arg-type]
+        changed: dict[str, Any] = {"profile": profile, "token_endpoint_auth_methods": names}
+        scene.pretend(replace(confidential.party, **changed))
         mark = scene.gongmu.mark()
         is_stranger(scene, post(scene, form, **headers), mark)
+
+
+def test_d2_a_fapi2_client_gets_no_token_that_is_not_bound(scene: Keyholders) -> None:
+    """Neither flag is registered: a proof or a certificate is needed all the same."""
+    keyed, holder = Keyed(), Holder()
+    party = program(scene, token_endpoint_auth_methods=("private_key_jwt",), jwks=keyed.jwks)
+    scene.pretend(replace(party.party, profile="fapi2"))
+    mark = scene.gongmu.mark()
+    form = {**GRANT, **keyed.assertion(scene.gongmu, party.client_id)}
+    is_refused(post(scene, form), "invalid_dpop_proof")
+    assert refused_as(scene.gongmu, mark) == ("token:issue:refused", "dpop_proof")
+    form = {**GRANT, **keyed.assertion(scene.gongmu, party.client_id)}
+    token = post(scene, form, **shown(holder)).json()["access_token"]
+    assert claims_of(token)["cnf"] == {"x5t#S256": holder.thumbprint}
 
 
 def test_a059_two_methods_at_once(scene: Keyholders) -> None:

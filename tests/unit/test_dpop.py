@@ -1,13 +1,16 @@
 """The checks of a DPoP proof, each by a good proof with one thing spoilt (RFC 9449 §4.3, A-068)."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from idp import dpop, jws
+from idp import client_certificates, dpop, jws
 from idp.dpop import Call
 from tests.fakes.dpop import DpopKey
 from tests.fakes.jws import DROP, decode, digest, encode, public_jwk, sign
@@ -16,6 +19,7 @@ ADDRESS = "https://id.example.go.kr/oauth/token"
 AT = 1_800_000_000
 CALL = Call("POST", ADDRESS, AT)
 TOKEN = "header.payload.signature"
+KEY = DpopKey()
 # The example of RFC 9449 §4.1, and the thumbprint of its key from §6.1.
 EXAMPLE = (
     "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6Ik"
@@ -179,3 +183,55 @@ def test_a_short_rsa_key_is_none() -> None:
     jwk = {"kty": "RSA", "n": encode(b"\xff" * 128), "e": "AQAB"}
     with pytest.raises(jws.NotGenuine, match="RSA"):
         dpop.read(proof(DpopKey(), header={"alg": "PS256", "jwk": jwk}), CALL)
+
+
+JWKS: list[dict[str, Any]] = [
+    {"kty": ["EC"]},
+    {"kty": None},
+    {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"},
+    {"kty": "EC", "crv": "P-256", "x": "!", "y": "!"},
+    {"kty": "EC", "crv": "P-256", "x": 1, "y": 1},
+    {"kty": "EC", "crv": ["P-256"], "x": "AA", "y": "AA"},
+    {"kty": "EC", "crv": "P-256", "x": "A" * 43},
+    {"kty": "OKP", "crv": "Ed25519", "x": "AA"},
+    {"kty": "OKP", "crv": "X25519", "x": "A" * 43},
+    {"kty": "RSA", "n": "", "e": "AQAB"},
+    {"kty": "RSA", "n": encode(b"\xff" * 256), "e": ""},
+    {"kty": "RSA", "n": encode(b"\xff" * 256), "e": "AA"},
+    {"kty": "RSA", "n": encode(b"\xff" * 4096), "e": "AQAB"},
+    {"kty": "RSA", "n": "é", "e": "AQAB"},
+]
+
+
+@pytest.mark.parametrize("alg", ["ES256", "PS256", "EdDSA"])
+@pytest.mark.parametrize("jwk", JWKS, ids=range(len(JWKS)))
+def test_a_key_that_is_none(key: DpopKey, alg: str, jwk: dict[str, Any]) -> None:
+    with pytest.raises(jws.NotGenuine):
+        dpop.read(proof(key, header={"alg": alg, "jwk": jwk}), CALL)
+
+
+MEMBER = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+NAMES = ("typ", "alg", "jwk", "jti", "htm", "htu", "iat", "ath", "nonce")
+
+
+@given(st.sampled_from(NAMES), MEMBER, st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_there_is_read_or_refused(name: str, value: Any, in_header: bool) -> None:  # noqa: FBT001
+    changed: dict[str, Any] = {"header": {name: value}} if in_header else {name: value}
+    call = Call("POST", ADDRESS, AT, TOKEN)
+    with suppress(jws.NotGenuine):
+        dpop.read(KEY.proof("POST", ADDRESS, access_token=TOKEN, **{"iat": AT, **changed}), call)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_no_text_does_harm(text: str) -> None:
+    for read in (lambda: dpop.read(text, CALL), lambda: client_certificates.read(text)):
+        with pytest.raises(jws.NotGenuine):
+            read()
