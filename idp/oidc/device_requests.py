@@ -78,7 +78,7 @@ def claim(typed: str, browser_hash: str) -> str | None:
     code = "".join(letter for letter in typed.upper() if letter in LETTERS)
     taken = services().short.take(f"usercode:{digest(code)}") if len(code) == CODE_LENGTH else None
     stored = _load(taken.value) if taken is not None else None
-    if stored is None or stored.request.step != "waiting":
+    if stored is None:
         return None
     change(stored, replace(stored.request, step="typed", browser_hash=browser_hash))
     return stored.id

@@ -32,6 +32,9 @@ def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator
             provider.parties[name] = provider.world.register(
                 name, redirect_uris=(), post_logout_redirect_uris=(), grant_types=GRANTS
             )
+        provider.parties["fresh"] = provider.world.register(
+            "fresh", redirect_uris=(), grant_types=GRANTS, default_max_age=60
+        )
         yield provider
 
 
@@ -141,6 +144,43 @@ def test_only_with_a_person_who_is_signed_in(gongmu: Running) -> None:
         token = secrets.token_hex()
         assert browser.post(path, data={"csrf": token, "decision": "allow"}).status_code == 403
     weak.is_told("authorization_pending")
+
+
+def test_a_person_who_may_not_act_sees_nothing(gongmu: Running) -> None:
+    device, directory = asks(gongmu), gongmu.world.directory
+    with gongmu.signed_in() as browser:
+        path = typed(browser, device)
+        directory.change("E100", state=State.SUSPENDED)
+        try:
+            answer = browser.get(path)
+        finally:
+            directory.change("E100", state=State.ACTIVE)
+    assert answer.status_code == 403
+    assert device.told["user_code"] not in answer.text
+
+
+def test_a_sign_in_as_recent_as_the_party_wants(gongmu: Running) -> None:
+    clock, before = gongmu.world.clock, asks(gongmu, "fresh")
+    with gongmu.signed_in() as browser:
+        try:
+            clock.forward(61)
+            after = asks(gongmu, "fresh")
+            assert browser.get(typed(browser, after)).status_code == 303
+            # Signed in since the device asked: for this very purpose, however long it took.
+            assert browser.get(typed(browser, before)).status_code == 200
+        finally:
+            clock.at = None
+
+
+def test_a_form_of_another_site_types_no_code(gongmu: Running) -> None:
+    """A-123."""
+    device = asks(gongmu)
+    form = {"user_code": device.told["user_code"]}
+    with gongmu.signed_in() as browser:
+        browser.get("/device")
+        for csrf in ({}, {"csrf": "x"}):
+            assert browser.post("/device", data={**form, **csrf}).status_code == 403
+        assert typed(browser, device)  # the code is not used up
 
 
 def test_never_worth_more_than_a_return_code(gongmu: Running) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ from idp.events import Reason
 from idp.registration import TOKEN_EXCHANGE
 from tests.fakes.jws import claims_of
 from tests.unit.oidc.running import Running, running
-from tests.unit.oidc.scene import HONG, Asked, Registered
+from tests.unit.oidc.scene import HONG, Asked, FakeAdapter, Registered
 
 pytestmark = pytest.mark.services
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -28,7 +28,7 @@ def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator
     grants = Grants(token_exchange=True)
     with running(tmp_path_factory.mktemp("exchange"), redis_url, grants=grants) as provider:
         world, parties = provider.world, provider.parties
-        callable_ones = ("records", "strict", "closed", "unknown")
+        callable_ones = ("records", "strict", "guarded", "closed", "unknown")
         parties["portal"] = world.register(
             "portal", grant_types=BOTH, exchange_audiences=callable_ones
         )
@@ -39,6 +39,10 @@ def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator
             "archive", grant_types=BOTH, exchange_audiences=("records",)
         )
         parties["strict"] = world.register("strict", minimum_acr="phr")
+        closed = FakeAdapter()
+        closed.closed = True
+        cast("dict[str, FakeAdapter]", world.parts.adapters)["guarded"] = closed
+        parties["guarded"] = world.register("guarded", kind="guarded")
         yield provider
 
 
@@ -153,6 +157,27 @@ def test_strength_counts_at_the_other_application_too(gongmu: Running) -> None:
     assert event["reason"] == Reason.ACR_UNMET
     strong = tokens_of(gongmu, "portal", "phr")["access_token"]
     assert exchange(gongmu, "portal", strong, "strict").status_code == 200
+
+
+def test_who_may_not_enter_there_does_not_get_there_by_another_way(gongmu: Running) -> None:
+    """I-11: the other application's own rule."""
+    own = tokens_of(gongmu, "portal")["access_token"]
+    mark = gongmu.mark()
+    is_refused(exchange(gongmu, "portal", own, "guarded"), "invalid_request")
+    [event] = gongmu.events_after(mark)
+    assert event["reason"] == Reason.NOT_ADMITTED
+
+
+def test_it_lives_no_longer_than_what_it_came_from(gongmu: Running) -> None:
+    own = tokens_of(gongmu, "portal")["access_token"]
+    clock = gongmu.world.clock
+    try:
+        clock.forward(250)
+        given = exchange(gongmu, "portal", own).json()
+    finally:
+        clock.at = None
+    assert 40 <= given["expires_in"] <= 50
+    assert claims_of(given["access_token"])["exp"] == claims_of(own)["exp"]
 
 
 def test_a_token_in_wrong_hands(gongmu: Running) -> None:
