@@ -23,8 +23,10 @@ def presented(audience: str) -> AccessToken:
     token = access_tokens.read_access_token(value, audience)
     needs_proof = token.binding.startswith("jkt:")
     if needs_proof != (kind == "dpop"):  # stripped of its proof, or dressed up with one
-        name = "DPoP" if needs_proof else "Bearer"
-        raise _refused("the token came under another scheme than its own", name)
+        name, reason = "Bearer", Reason.TOKEN_INVALID
+        if needs_proof:
+            name, reason = "DPoP", Reason.SENDER_KEY
+        raise _refused("the token came under another scheme than its own", name, reason)
     if token.binding:
         _check_key(token.binding, value)
     return token

@@ -10,12 +10,13 @@ One sign-in, as this package sees it:
    once more.
 3. `consent.py` asks the person where the party's setting or the request wants it; `codes.py` makes the
    code, once.
-4. `token.py` authenticates the client (`clients.py`, `assertions.py`) and hands to `grants.py` or
-   `refresh.py`; `minting.py` makes the tokens.
+4. `token.py` authenticates the client (`clients.py`; by key `assertions.py`, by certificate `mutual_tls.py`),
+   finds the key that its tokens are bound to (`bindings.py`) and hands to `grants.py` or `refresh.py`;
+   `resources.py` says where a token may be used, `minting.py` makes it.
 5. `device.py` and `exchange.py`, where they are switched on: devices without a browser, and applications
    that call one another for a person.
 6. `userinfo.py` tells who it is, `token_checks.py` whether a token counts, `logout.py` ends it.
-   `discovery.py` says where all this is.
+   `discovery.py` says where all this is, `cors.py` which pages of other origins may read it.
 
 Beside that, `register.py` lets an invited party register itself (`client_metadata.py`).
 """
