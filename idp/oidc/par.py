@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, jsonify
 from pydantic import TypeAdapter, ValidationError
 
-from idp import browser, randomness, sender
+from idp import randomness, sender
 from idp.errors import RequestError
 from idp.events import Reason
 from idp.login import AuthorizationRequest, digest
@@ -24,8 +24,6 @@ from idp.services import services
 blueprint = Blueprint("par", __name__)
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 LIFE_S = 60
-MAX_GUESSES = 20  # of one address in a minute; what is unknown beyond costs no event
-GUESS_WINDOW_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +82,11 @@ def find(given: Parameters, party: RelyingParty) -> AuthorizationRequest | None:
     parts = services()
     text = parts.short.get(f"par:{digest(uri.removeprefix(PREFIX))}")
     pushed = _read(text) if text is not None else None
-    if pushed is None:
-        raise _guessed(party)
-    if pushed.request.client_id != party.client_id or parts.now() >= pushed.expires_at:
+    if (
+        pushed is None
+        or pushed.request.client_id != party.client_id
+        or parts.now() >= pushed.expires_at
+    ):
         raise page_error("invalid_request", Reason.REQUEST_URI, party=party)
     return pushed.request
 
@@ -102,14 +102,3 @@ def _read(text: str) -> _Pushed | None:
         return _ADAPTER.validate_json(text)
     except ValidationError:  # written by another version of ours: as good as unknown
         return None
-
-
-def _guessed(party: RelyingParty) -> Exception:
-    key = f"par-guesses:{digest(browser.address())}"
-    guesses = services().short.count(key, GUESS_WINDOW_S)
-    if guesses <= MAX_GUESSES:
-        return page_error("invalid_request", Reason.REQUEST_URI, party=party)
-    error = page_error("invalid_request", Reason.RATE, party=party)
-    error.status = 429
-    error.recorded = guesses > MAX_GUESSES + 1  # one event tells of all that follow
-    return error
