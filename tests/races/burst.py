@@ -38,6 +38,18 @@ def form_post(url: str, form: dict[str, str], **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def plain_get(url: str, **headers: str) -> bytes:
+    """A whole HTTP/1.1 request without a body."""
+    parts = urlsplit(url)
+    lines = [
+        f"GET {parts.path}?{parts.query} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
 def burst(url: str, requests: list[bytes]) -> list[Reply]:
     """Send all of them at once to the host of `url`; the replies in order."""
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Single use across two worker processes on real Redis and PostgreSQL (A-051, A-063, A-069, A-075, A-077).
+"""Single use across two worker processes on real Redis and PostgreSQL (A-014, A-051, A-063, A-069, A-075, A-077).
 
 With no failure in n tries the 95 % bound of the failure rate is 3/n (B-5); both are printed.
 GONGMU_SOAK=1 raises the counts.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ from tests.desk import ACR_QR, Desk
 from tests.fakes.dpop import DpopKey
 from tests.fakes.jws import sign
 from tests.provider import Provider
-from tests.races.burst import Reply, burst, counted, form_post
+from tests.races.burst import Reply, burst, counted, form_post, plain_get
 from tests.stack import services_of
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
@@ -129,6 +129,22 @@ def _registered(gongmu: Provider, keyed: Keyed) -> str:
             )
         ]
     return made[0]
+
+
+def test_a014_of_many_uses_of_a_request_uri_one_gives_a_code(field: Field) -> None:
+    cookies = "; ".join(f"{name}={value}" for name, value in field.desk.client.cookies.items())
+    rounds = ROUNDS // 4
+    for _ in range(rounds):
+        again = Desk(field.provider)
+        good = parse_qs(urlsplit(again.authorization_url(client_id="race-app")).query)
+        form = {name: values[0] for name, values in good.items()} | {"redirect_uri": CALLBACK}
+        uri = again.client.post("/oauth/par", data=form).json()["request_uri"]
+        again.client.close()
+        query = urlencode({"client_id": "race-app", "request_uri": uri})
+        get = plain_get(f"{field.provider.issuer}/oauth/authorize?{query}", Cookie=cookies)
+        replies = burst(field.provider.issuer, [get] * AT_ONCE)
+        assert counted(replies) == {303: 1, 400: AT_ONCE - 1}, counted(replies)
+    told("uses of a request_uri", rounds * AT_ONCE)
 
 
 def test_a051_of_many_redemptions_of_a_code_one_succeeds(field: Field) -> None:
