@@ -116,7 +116,7 @@ def _suffices(session: Session, asked: DeviceRequest, party: RelyingParty) -> bo
 def _to_login(stored: Stored, party: RelyingParty) -> Response:
     """A sign-in in this browser that comes back here."""
     asked = AuthorizationRequest(
-        client_id="",
+        client_id=party.client_id,
         redirect_uri="",
         response_mode="query",
         scope=(),

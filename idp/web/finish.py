@@ -29,7 +29,7 @@ def party_of(ticket: Ticket) -> RelyingParty:
 
 def service_name(ticket: Ticket) -> str:
     """What the person signs in to, as pages say it."""
-    if ticket.own_page:
+    if not ticket.request.client_id:  # a page of ours, for nobody else
         return str(gettext("My account"))
     return qr_page.localized_name(party_of(ticket))
 

@@ -3,7 +3,9 @@
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,11 @@ from idp.contracts import State
 from idp.events import Reason
 from idp.oidc import device_pages
 from idp.registration import DEVICE_CODE
+from idp.relying_parties import RelyingParty
+from tests.attacks.holder import Held, fetched
+from tests.desk import ACR_RETURN_CODE, Desk, Phone
 from tests.fakes.jws import claims_of
+from tests.stack import ldif_table, services_of, start_stack
 from tests.unit.oidc.running import Running, running
 from tests.unit.oidc.scene import ACR_1, HONG, Registered
 
@@ -344,3 +350,38 @@ def test_who_may_ask(gongmu: Running) -> None:
     where = f"{gongmu.issuer}/oauth/device_authorization"
     assert document["device_authorization_endpoint"] == where
     assert DEVICE_CODE in document["grant_types_supported"]
+
+
+def test_the_whole_way_by_the_mobile_id(tmp_path: Path, redis_url: str) -> None:
+    """A served provider: the code, a sign-in by QR in between, and the device is in."""
+    directories = "".join(map(ldif_table, ("esaram", "insarang")))
+    with ExitStack() as stack:
+        provider = start_stack(
+            tmp_path,
+            redis_url,
+            f"sqlite:///{tmp_path}/g.db",
+            f"{directories}[grants]\ndevice = true\n",
+        )
+        stack.callback(provider.child.stop)
+        with services_of(tmp_path / "gongmu.toml") as parts:
+            party = RelyingParty("tool", "명령줄 도구", "Tool", grant_types=(DEVICE_CODE,))
+            basic = ("tool", parts.relying_parties.add(party, "cli:tests"))
+        device = stack.enter_context(provider.client(auth=basic))
+        told = device.post("/oauth/device_authorization", data={"scope": "openid profile"}).json()
+        held = Held.receive(provider, provider.person(index=0))
+        desk, phone = stack.enter_context(Desk(provider)), stack.enter_context(Phone(provider))
+        desk.get("/device")
+        desk.login = urlsplit(desk.post("/device", user_code=told["user_code"])).path
+        if not desk.has_qr:
+            desk.post(f"{desk.login}/mobile_id")
+        code = phone.return_code(fetched(held, desk.wallet_link).post().json()["redirect_uri"])
+        assert "명령줄 도구" in phone.page  # the phone says what for, too
+        path = urlsplit(desk.type_return_code(code)).path
+        assert path.startswith("/device/")
+        desk.post(path, decision="allow")
+        form = {"grant_type": DEVICE_CODE, "device_code": told["device_code"]}
+        tokens = device.post("/oauth/token", data=form).json()
+        assert claims_of(tokens["id_token"])["acr"] == ACR_RETURN_CODE
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        with provider.client(headers=headers) as client:
+            assert client.get("/oauth/userinfo").json()["name"]
