@@ -111,6 +111,25 @@ def test_oidc_may_change_its_key(scene: Keyholders, browser: httpx.Client, key: 
     assert claims_of(again["access_token"])["cnf"] == {"jkt": other.thumbprint}
 
 
+def test_a_refresh_without_proofs_is_one_trip_to_redis(
+    scene: Keyholders, browser: httpx.Client
+) -> None:
+    """What is not used costs nothing: one script, in which one value is read and written."""
+    client = redis.Redis.from_url(scene.redis_url)
+    token = scene.tokens(browser, None)["refresh_token"]
+    token = scene.refresh(token, None).json()["refresh_token"]  # the script is known now
+    client.config_resetstat()
+    assert scene.refresh(token, None).status_code == 200
+    stats = client.info("commandstats")
+    calls = {name.removeprefix("cmdstat_"): told["calls"] for name, told in stats.items()}
+    own = {"info", "config|resetstat", "config|set", "client|setinfo", "select", "hello"}
+    assert {name: count for name, count in calls.items() if name not in own} == {
+        "evalsha": 1,
+        "get": 1,
+        "set": 1,
+    }
+
+
 # --- A-074 --------------------------------------------------------------------------------------
 
 
