@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, jsonify
 from pydantic import TypeAdapter, ValidationError
 
-from idp import randomness, sender
+from idp import randomness, rates, sender
 from idp.errors import RequestError
 from idp.events import Reason
 from idp.login import AuthorizationRequest, digest
@@ -40,15 +40,27 @@ def push() -> Response:
     """The pushed authorization request endpoint."""
     given = parameters.of_body()
     party = clients.authenticate(given)  # 1. the party itself
+    if party.profile == "public":  # anybody's word for it, from the person's own device
+        rates.must_fit("logins")
+    try:
+        asked = _asked(given, party)
+    except RequestError as error:
+        error.relying_party = party.client_id
+        raise
+    response = jsonify({"request_uri": _keep(asked), "expires_in": LIFE_S})
+    response.status_code = 201
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _asked(given: Parameters, party: RelyingParty) -> AuthorizationRequest:
+    """What the party asks. RequestError, all of it told to the party itself."""
     key = sender.proven_key()  # 2. its key; first, for a nonce may have to be fetched with this
     values = {**request_objects.unwrapped(given, party), "client_id": party.client_id}  # 3. signed
     way = way_back.find(values, way_back.client(values))  # 4. a way back
     asked = _bound(checks.check(values, way), key)  # 5. all else, as at the authorization endpoint
     checks.refuse_constant_challenge(asked)
-    response = jsonify({"request_uri": _keep(asked), "expires_in": LIFE_S})
-    response.status_code = 201
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return asked
 
 
 def _bound(asked: AuthorizationRequest, key: str) -> AuthorizationRequest:

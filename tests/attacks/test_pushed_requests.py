@@ -165,7 +165,7 @@ def test_a_push_is_checked_whole(
         *("invalid_request", "invalid_scope", "invalid_target", "unsupported_response_type"),
     )
     [event] = gongmu.events_after(mark)
-    assert event["kind"] == "authorization:request:refused"
+    assert (event["kind"], event["relying_party"]) == ("authorization:request:refused", "fapi")
 
 
 def test_a012_without_client_authentication(

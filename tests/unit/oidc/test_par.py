@@ -1,12 +1,14 @@
 """Pushed requests in time: what a `request_uri` opens, for how long, and how often it gives a code."""
 
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from idp.conf import Rates
 from idp.login import Finished, Started
 from idp.oidc import par
 from tests.unit.oidc.scene import Asked, World, sent_back
@@ -107,3 +109,18 @@ def test_only_post(browser: FlaskClient, method: str) -> None:
     answer = getattr(browser, method)("/oauth/par")
     assert answer.status_code == 405
     assert answer.json["error"] == "invalid_request"
+
+
+def test_who_proves_nothing_may_push_so_often_only(tmp_path: Path) -> None:
+    """A push is kept for minutes: a flood of them from one address ends as one of sign-ins does."""
+    world = World(tmp_path, rates=Rates(logins=2))
+    native = world.register("native", profile="public", token_endpoint_auth_methods=("none",))
+    mail = world.register("mail")
+    statuses = [
+        world.browser().post("/oauth/par", data=Asked(native).parameters()).status_code
+        for _ in range(4)
+    ]
+    assert statuses == [201, 201, 429, 429]
+    for _ in range(3):  # the one address of a service stands for all its people
+        pushed(world, Asked(mail))
+    world.close()
