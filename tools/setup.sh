@@ -40,6 +40,7 @@ lock=conf/requirements.lock
 [ "$what" = demo ] || lock=conf/requirements-dev.lock
 stamp=.venv/.done-$(sha256sum "$lock" pyproject.toml | sha256sum | cut -c1-16)
 if [ ! -e "$stamp" ]; then
+  echo "Setting up .venv; the first time it takes a minute or two" >&2
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
   .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

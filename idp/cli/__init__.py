@@ -1,11 +1,17 @@
 """The `gongmu` command. One module for each group of commands, imported when it is called."""
 
+import ast
 import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from idp.errors import GongmuError
 
 _COMMANDS = {  # name -> (module, attribute, one line for the help)
     "config": ("configuration", "group", "Check, explain and write the configuration."),
@@ -32,6 +38,18 @@ def _of_parts() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="idp.commands")}
 
 
+def _first_line(entry: EntryPoint) -> str:
+    """What the module of a part's commands says of itself; read, not imported."""
+    package, _, module = entry.module.partition(".")
+    found = find_spec(package)
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        file = Path(folder, *module.split(".")).with_suffix(".py")
+        if file.is_file():
+            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            return text.partition("\n")[0].rpartition("`: ")[2]
+    return f"Commands of the part {entry.name!r}."
+
+
 class _Lazy(click.Group):
     """Imports a command's module when it is called, so that the help is quick."""
 
@@ -51,7 +69,7 @@ class _Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         rows = [(name, _COMMANDS[name][2]) for name in _COMMANDS]
-        rows += [(name, f"Commands of the part {name!r}.") for name in _of_parts()]
+        rows += [(name, _first_line(entry)) for name, entry in _of_parts().items()]
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows))
 
@@ -83,7 +101,14 @@ def main() -> None:
     except ConfError as error:
         _fail(*map(str, error.problems))
     except GongmuError as error:
-        _fail(getattr(error, "public", "") or f"{error.reason.value}: {error.detail}")
+        _fail(getattr(error, "public", "") or _in_words(error))
+
+
+def _in_words(error: "GongmuError") -> str:
+    """The reason as people know it, its word for rules and scripts, and what exactly was wrong."""
+    from idp.web.reasons import WORDS
+
+    return f"{WORDS[error.reason].title} ({error.reason.value}): {error.detail}"
 
 
 def _fail(*lines: str) -> None:

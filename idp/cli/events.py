@@ -17,7 +17,7 @@ from idp.events import Event, Kind
 if TYPE_CHECKING:
     from idp.services import Services
 
-_COLUMNS = ("at", "kind", "reason", "relying_party", "method", "acr", "address", "journey")
+_COLUMNS = ("at", "kind", "reason", "actor", "relying_party", "method", "acr", "address", "journey")
 _TAIL_LOOK = 500
 
 
@@ -36,13 +36,15 @@ def group() -> None:
 @json_option
 @click.pass_obj
 def list_(config_file: Path, /, limit: int, *, as_json: bool, **match: str | None) -> None:
-    """The newest first. Reading them is an event too."""
+    """The newest first; a journey as it went. Reading them is an event too."""
     wanted: dict[str, Any] = {name: value for name, value in match.items() if value}
     with services(config_file) as parts:
         found = parts.journal.read(limit=limit, **wanted)
         facts = {"what": "events", "count": str(len(found))}
         parts.journal.record_alone(Event(Kind.API_READ, actor=actor(), data=facts))
-    table(found, _COLUMNS, as_json=as_json)
+    if match.get("journey"):
+        found.reverse()
+    table(found if as_json else list(map(_plain, found)), _COLUMNS, as_json=as_json)
 
 
 @group.command()
@@ -98,8 +100,13 @@ def _follow(parts: "Services") -> Iterator[dict[str, Any]]:
         time.sleep(0.5)
 
 
+def _plain(event: dict[str, Any]) -> dict[str, Any]:
+    """The same without a reason that says there is none."""
+    return {**event, "reason": ""} if event.get("reason") == "none" else event
+
+
 def _line(event: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
         return json.dumps(event, ensure_ascii=True)
-    shown = (str(event.get(name, "")) for name in _COLUMNS)
+    shown = (str(_plain(event).get(name, "")) for name in _COLUMNS)
     return "  ".join(text for text in shown if text)

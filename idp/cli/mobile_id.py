@@ -7,6 +7,7 @@ import click
 
 from idp.cli.say import WithId, actor, json_option, one, services, table
 from idp.contracts import CredentialOffers, MobileId, MobileIdState
+from idp.cutoff import is_stale_offer
 from idp.errors import AccessDenied
 
 if TYPE_CHECKING:
@@ -71,12 +72,17 @@ def _offers(parts: "Services") -> CredentialOffers:
 def list_(
     config_file: Path, personnel_number: str, state: str | None, limit: int, *, as_json: bool
 ) -> None:
-    """The newest first. Reading them is an event."""
+    """The newest first, without offers that nobody took in time. Reading them is an event."""
     from idp.admin import people
 
     with services(config_file) as parts:
         found = parts.cutoff.all(personnel_number, limit)
-        rows = [_row(one) for one in found if state in (None, one.state)]
+        now = parts.now()
+        rows = [
+            _row(one)
+            for one in found
+            if (state == one.state if state else not is_stale_offer(one, now))
+        ]
         people.read(parts, actor(), "mobile_ids", rows=len(rows))
     table(rows, _COLUMNS, as_json=as_json)
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from idp.cli.say import actor, file_option, json_of, json_option, one, services, table
+from idp.events import Reason
 
 _ENTRY = ("personnel_number", "name", "agency", "department", "rank", "mail", "state", "source")
 _MOBILE_IDS = ("id", "state", "created_at", "expires_at")
@@ -45,12 +46,19 @@ def show(config_file: Path, personnel_number: str, *, as_json: bool) -> None:
 
 
 def _gate(found: dict[str, Any]) -> dict[str, Any]:
-    verdict = "open" if found["may_act"] else f"closed ({found['reason']})"
+    verdict = "open" if found["may_act"] else f"closed: {_words(found['reason'])}"
     return {
         "verdict": verdict,
         "cut off before": found["cut_off_before"] or "never",
         "subject": [f"{subject} ({issuer})" for issuer, subject in found["subjects"].items()],
     }
+
+
+def _words(reason: str) -> str:
+    """As the person is told, and the word for rules and scripts."""
+    from idp.web.reasons import WORDS
+
+    return f"{WORDS[Reason(reason)].title} ({reason})"
 
 
 def _section(title: str) -> None:
@@ -106,7 +114,7 @@ def say_preview(
     if as_json:
         one(shown, as_json=True)
         return
-    verdict = "yes" if shown["may_enter"] else f"no ({shown['reason']})"
+    verdict = "yes" if shown["may_enter"] else f"no: {_words(shown['reason'])}"
     one({"may enter": verdict, "scope": shown["scope"]}, as_json=False)
     _section("claims")
     rows = [{**claim, "path": " > ".join(claim["path"])} for claim in shown["claims"]]

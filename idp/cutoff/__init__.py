@@ -8,13 +8,14 @@ The directory is asked before the transaction, never inside it.
 
 from idp.cutoff.account_gate import gate, must_be_live, passkey_must_be_live
 from idp.cutoff.register import Cutoff
-from idp.cutoff.rows import STATUS_LIST_SIZE, end_sessions
+from idp.cutoff.rows import STATUS_LIST_SIZE, end_sessions, is_stale_offer
 
 __all__ = [
     "STATUS_LIST_SIZE",
     "Cutoff",
     "end_sessions",
     "gate",
+    "is_stale_offer",
     "must_be_live",
     "passkey_must_be_live",
 ]

@@ -1,7 +1,7 @@
 """Steps of a change in the register, each within the caller's transaction; and rows as values."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, Row, func, select, update
@@ -16,6 +16,7 @@ from idp.store.tables import grants, mobile_ids, sessions
 
 STATUS_LIST_SIZE = 1 << 17  # indices per list; 2 bits each: 32 KiB before compression
 FIRST_LIST = 1
+OFFERED_AT_MOST = timedelta(hours=1)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _CANDIDATES = 16  # random places tried in a list; it is left for the next one at about 60 %
 
@@ -97,6 +98,11 @@ def state_changed(mobile_id: str, subject: str, reason: Reason, to: str, actor: 
         actor=actor,
         data={"to": to},
     )
+
+
+def is_stale_offer(mobile_id: MobileId, now: datetime) -> bool:
+    """Whether it was offered and nobody took it in time: no issuer keeps an offer open for longer."""
+    return mobile_id.state is MobileIdState.OFFERED and now > mobile_id.created_at + OFFERED_AT_MOST
 
 
 def as_mobile_id(row: Row[Any] | None) -> MobileId:

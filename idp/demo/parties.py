@@ -27,6 +27,23 @@ NAMES = {
     "intranet": ("업무 게시판", "Intranet"),
 }
 
+REASONS = {  # of a sign-in that did not succeed, by the code of the protocol
+    "access_denied": (
+        "로그인을 취소했거나 이 서비스를 이용할 수 없습니다.",
+        "You cancelled, or you may not use this service.",
+    ),
+    "temporarily_unavailable": (
+        "로그인 서비스가 잠시 응답하지 않습니다. 조금 뒤에 다시 해 주십시오.",
+        "The sign-in service does not answer for the moment. Try again a little later.",
+    ),
+    "state": (
+        "이 브라우저에서 시작한 로그인이 아니거나 시간이 지났습니다.",
+        "This sign-in was not begun in this browser, or its time has passed.",
+    ),
+    "": ("다시 로그인해 주십시오.", "Please sign in again."),
+}
+REASONS["server_error"] = REASONS["provider_unavailable"] = REASONS["temporarily_unavailable"]
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -97,7 +114,10 @@ def _blueprint(name: str, client: Client, setting: Setting) -> Blueprint:
 
     @blueprint.errorhandler(SignInFailed)
     def failed(error: SignInFailed) -> tuple[str, int]:
-        page = render_template("failed.html", party=name, names=NAMES[name], error=error)
+        reason = REASONS.get(error.code, REASONS[""])
+        page = render_template(
+            "failed.html", party=name, names=NAMES[name], error=error, reason=reason
+        )
         return page, error.status
 
     def _keep(answer: AnyResponse, key: str, value: str) -> AnyResponse:

@@ -40,8 +40,11 @@ def examine(file: Path, now: datetime) -> Iterator[Finding]:
     try:
         settings = embedded.with_url(conf_file.load(file))
     except ConfError as error:
+        remedy = "correct the file; see: gongmu config default"
+        if not file.exists():
+            remedy = "name it: gongmu --config FILE; a new one: gongmu config default > gongmu.toml"
         for problem in error.problems:
-            yield fix("configuration", str(problem), "correct the file; see: gongmu config default")
+            yield fix("configuration", str(problem), remedy)
         return
     for what, examination in _EXAMINATIONS:
         yield from _examined(what, examination, settings, now)

@@ -39,11 +39,14 @@ def make_leaf(
     root: bytes,
     root_key: ec.EllipticCurvePrivateKey,
     now: datetime,
+    organization: str = "",
 ) -> bytes:
-    """A leaf (DER) under the root, for the host and the URI of `issuer_url`."""
+    """A leaf (DER) under the root, for the host and the URI of `issuer_url`; wallets show the organization."""
     authority = x509.load_der_x509_certificate(root)
     host = urlsplit(issuer_url).hostname or ""
-    builder = _builder(_name(host[:64]), authority.subject, public_key, now, LEAF_LIFETIME)
+    builder = _builder(
+        _name(host[:64], organization[:64]), authority.subject, public_key, now, LEAF_LIFETIME
+    )
     names = [_host_name(host), x509.UniformResourceIdentifier(issuer_url)]
     key_id = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     certificate = (
@@ -97,13 +100,13 @@ def _builder(
     )
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "KR"),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
+def _name(common_name: str, organization: str = "") -> x509.Name:
+    parts = {
+        NameOID.COUNTRY_NAME: "KR",
+        NameOID.ORGANIZATION_NAME: organization,
+        NameOID.COMMON_NAME: common_name,
+    }
+    return x509.Name([x509.NameAttribute(oid, text) for oid, text in parts.items() if text])
 
 
 def _host_name(host: str) -> x509.GeneralName:

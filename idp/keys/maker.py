@@ -19,10 +19,13 @@ CHAINED = (Use.VERIFIER, Use.ISSUER)
 class Maker:
     """Knows what a whole set of keys is, and makes what is missing of it."""
 
-    def __init__(self, sealer: Sealer, issuer: str, algorithms: tuple[str, ...]) -> None:
+    def __init__(
+        self, sealer: Sealer, issuer: str, algorithms: tuple[str, ...], agency: str = ""
+    ) -> None:
         self.sealer = sealer
         self._issuer = issuer
         self._algorithms = algorithms
+        self._agency = agency  # as wallets name who asks
 
     def open(self, row: KeyRow) -> signer.PrivateKey:
         """The private key of a row."""
@@ -68,6 +71,7 @@ class Maker:
             chain_of(root)[0],
             cast("ec.EllipticCurvePrivateKey", self.open(root)),
             now,
+            self._agency,
         )
         return self._row(key, use, "ES256", now, chain=[leaf])
 

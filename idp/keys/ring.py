@@ -145,7 +145,9 @@ class KeyRing:
 
     @cached_property
     def _maker(self) -> Maker:
-        return Maker(open_sealer(self._settings), self._settings.issuer, self._algorithms)
+        settings = self._settings
+        agency = settings.agency.name_ko
+        return Maker(open_sealer(settings), settings.issuer, self._algorithms, agency)
 
     def _current(self) -> _View:
         view = self._view

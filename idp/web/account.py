@@ -8,6 +8,8 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 
 from idp import browser
+from idp.contracts import MobileId
+from idp.cutoff import is_stale_offer
 from idp.events import Reason
 from idp.services import services
 from idp.sessions import Session
@@ -28,13 +30,20 @@ def account() -> Response:
     html = render_template(
         "account.html",
         sessions=[_row(session, mine) for session in _my_sessions(mine)],
-        mobile_ids=services().cutoff.all(mine.personnel_number, _SHOWN_MOBILE_IDS),
+        mobile_ids=_my_mobile_ids(mine),
         passkeys=_my_passkeys(mine),
         may_have_passkeys=methods.browser_method() is not None,
         story=my_story.of(mine),
         consents=my_consents.of(mine.subject),
     )
     return make_response(html)
+
+
+def _my_mobile_ids(mine: Session) -> list[MobileId]:
+    """The last ones, without offers that nobody took in time."""
+    found = services().cutoff.all(mine.personnel_number, 4 * _SHOWN_MOBILE_IDS)
+    now = services().now()
+    return [one for one in found if not is_stale_offer(one, now)][:_SHOWN_MOBILE_IDS]
 
 
 @blueprint.post("/account/sessions/<session_id>/end")

@@ -41,15 +41,24 @@ def return_address(handle: str) -> Response:
     given = request.args.get("response_code", "")
     if not hmac.compare_digest(response_code(wire).encode(), given.encode()):
         raise _burned(stored)
-    if hmac.compare_digest(state.ticket.browser_hash, browser.browser_hash()):
+    is_desk = hmac.compare_digest(state.ticket.browser_hash, browser.browser_hash())
+    if is_desk:
         g.ui_locales = state.ticket.request.ui_locales  # those of the desk are not the phone's
     if isinstance(state, Failed):
-        return _done("failed", state.reason)
+        return _over(state, is_desk=is_desk)
     if isinstance(state, Proved):
         return _bind_or_show(stored, state)
     if isinstance(state, Bound | Finished):
         state = _first_to_look(stored, state)
     return _done("done", Reason.NONE, _not_me_of(state))
+
+
+def _over(state: Failed, *, is_desk: bool) -> Response:
+    """A login that has ended: the browser that began it has a way back, the phone beside it has none."""
+    if is_desk:
+        return browser.see_other(f"/login/{state.ticket.id}")
+    outcome = "declined" if state.reason is Reason.DECLINED else "failed"
+    return _done(outcome, state.reason)
 
 
 def _first_to_look(stored: Stored, state: Bound | Finished) -> Bound | Finished:

@@ -1,4 +1,4 @@
-"""`gongmu wallet`: the reference wallet of the command line, for tests and demonstrations."""
+"""`gongmu wallet`: A mobile ID wallet on this computer, to try things out: receive, list, present."""
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence

@@ -19,7 +19,7 @@ export async function readRequest(search) {
   const nonce = method === "post" ? encode(crypto.getRandomValues(new Uint8Array(16))) : "";
   const asked = method === "post" ? form({ wallet_nonce: nonce }) : {};
   const response = await call(address, { ...asked, headers: { Accept: MEDIA_TYPE } });
-  if (response.status !== 200) throw new Stopped("request_gone");
+  if (response.status !== 200) throw new Stopped("request_gone", await description(response));
   const question = {
     request_object: await response.text(),
     client_id: clientId,
@@ -62,11 +62,17 @@ export async function answerFields(request, answer) {
 
 async function send(request, answer) {
   const response = await call(request.response_uri, form(await answerFields(request, answer)));
-  if (response.status !== 200) throw new Stopped("answer_refused");
+  if (response.status !== 200) throw new Stopped("answer_refused", await description(response));
   const { redirect_uri: address } = await json(response);
   if (address === undefined) return "";
   if (!isSafe(address)) throw new Stopped("answer_refused");
   return address;
+}
+
+// What the verifier says of its refusal (RFC 6749 §5.2: ASCII), shortened.
+async function description(response) {
+  const { error_description: text } = await json(response);
+  return typeof text === "string" ? text.replaceAll(/[^\x20-\x7e]/g, "").slice(0, 160) : "";
 }
 
 function isSafe(address) {

@@ -8,13 +8,17 @@ import * as history from "./history.js";
 import * as lock from "./lock.js";
 import { byId, claimName, face, forget, now, show, tell } from "./page.js";
 import * as shell from "./shell.js";
+import { statusOf } from "./status.js";
 import { Stopped } from "./stopped.js";
 
 async function start() {
   shell.start();
   try {
+    // A card first: who fetches the request has the sign-in, and no other phone can answer it.
+    const held = await cards();
+    if (!held.length) throw new Stopped("no_card");
     const request = await readRequest(location.search);
-    const choices = choose(request.dcql_query, await cards(), now());
+    const choices = choose(request.dcql_query, held, now());
     await ask(request, choices);
   } catch (error) {
     fail(error);
@@ -59,8 +63,18 @@ async function accepted(request, choices, asked) {
     if (address) location.replace(address);
     else show("done");
   } catch (error) {
-    fail(error);
+    fail(await reason(error, choices));
   }
+}
+
+// A card that was suspended or revoked is why a site refuses it, and its issuer says so itself.
+async function reason(error, choices) {
+  if (error.code !== "answer_refused") return error;
+  for (const { card } of choices) {
+    const { state } = await statusOf(card);
+    if (["suspended", "revoked", "expired"].includes(state)) return new Stopped(`refused_${state}`);
+  }
+  return error;
 }
 
 async function declined(request, asked) {

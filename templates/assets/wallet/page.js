@@ -13,8 +13,11 @@ export function word(code) {
   return byId("words").getAttribute(`data-${String(code).replaceAll("_", "-")}`);
 }
 
+// In the phone's own zone, which is said.
 export function moment(at) {
-  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "medium" }).format(at);
+  const date = { year: "numeric", month: "short", day: "numeric" };
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
+  return new Intl.DateTimeFormat(language(), { ...date, ...time }).format(at);
 }
 
 // Show one state of the page and let its heading be read out.
@@ -33,8 +36,17 @@ export function tell(error) {
   if (code === "wallet_stopped") console.error(error);
   const place = byId("error");
   place.textContent = word(code) ?? word("wallet_stopped");
+  if (error.said) place.append(said(error.said));
   place.dataset.code = code;
   place.hidden = false;
+}
+
+// What the other side said, in its own words: untrusted text, so no more than text.
+function said(text) {
+  const line = document.createElement("span");
+  line.className = "said";
+  line.textContent = text;
+  return line;
 }
 
 export function forget() {

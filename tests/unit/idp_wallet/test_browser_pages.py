@@ -128,17 +128,23 @@ def test_who_cannot_be_verified_gets_nothing(page, world, spoil, code):
     assert "response" not in world.seen
 
 
-def test_an_empty_wallet_has_nothing_to_show(page, world):
+def test_an_empty_wallet_leaves_the_request_to_another_phone(page, world):
+    """Who fetches a request has the sign-in: nobody else could answer it."""
+    fetched = []
+    page.on("request", lambda one: fetched.append(one.url) if "request" in one.url else None)
     open_request(page, world)
-    expect(page.get_by_test_id("wallet-error")).to_have_attribute("data-code", "nothing_to_show")
+    expect(page.get_by_test_id("wallet-error")).to_have_attribute("data-code", "no_card")
+    assert [url for url in fetched if "/wallet/present" not in url] == []
 
 
 def test_the_site_refuses_the_card(page, world):
     receive(page, world)
-    world.answer = (400, {"error": "invalid_presentation"})
+    said = {"error": "invalid_presentation", "error_description": "G-401 <b>\u202ewhy</b>"}
+    world.answer = (400, said)
     open_request(page, world)
     page.get_by_test_id("present-accept").click()
     expect(page.get_by_test_id("wallet-error")).to_have_attribute("data-code", "answer_refused")
+    expect(page.get_by_test_id("wallet-error")).to_contain_text("G-401 <b>why</b>")
 
 
 @pytest.mark.parametrize(
