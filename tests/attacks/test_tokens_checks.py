@@ -211,6 +211,31 @@ def test_a087_introspection_takes_as_long_for_whatever_is_inactive(
     assert max(medians) - min(medians) < 0.005, dict(zip(taken, medians, strict=True))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "evil.example"},
+        {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"},
+        {"Forwarded": "host=evil.example;proto=https"},
+    ],
+)
+def test_a088_public_documents(gongmu: Running, headers: dict[str, str]) -> None:
+    """Nothing private, no id twice, and an issuer that is spelled one way whatever the request says."""
+    with gongmu.client() as anyone:
+        document = anyone.get("/.well-known/openid-configuration", headers=headers)
+        keys = anyone.get("/oauth/jwks", headers=headers).json()["keys"]
+    assert document.json()["issuer"] == gongmu.issuer
+    assert "evil" not in document.text
+    assert gongmu.issuer == gongmu.issuer.lower().rstrip("/")
+    addresses = [value for name, value in document.json().items() if name.endswith("_endpoint")]
+    assert all(value.startswith(f"{gongmu.issuer}/") for value in addresses)
+    kids = [key["kid"] for key in keys]
+    assert len(set(kids)) == len(kids) >= 2
+    private = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+    assert all(private.isdisjoint(key) and key["use"] == "sig" for key in keys)
+
+
 def test_a_withdrawn_key_takes_its_tokens_along(gongmu: Running, tokens: dict[str, Any]) -> None:
     """Also those that were verified before: a verified signature is remembered, its key asked for."""
     token, keys = tokens["access_token"], gongmu.world.parts.keys

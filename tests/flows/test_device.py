@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.unit.oidc.scene import ACR_1, HONG, Registered
 
 pytestmark = pytest.mark.services
 GRANTS = (DEVICE_CODE, "refresh_token")
+THREADS = 8
 SCOPE = "openid profile offline_access"
 
 
@@ -241,6 +243,22 @@ def test_a_code_is_typed_once_by_one_browser(gongmu: Running) -> None:
         # A second decision changes nothing.
         assert first.post(path, data={**form, "decision": "deny"}).status_code == 303
     assert device.tokens()
+
+
+def test_of_many_at_once_one_types_and_one_is_given_tokens(gongmu: Running) -> None:
+    """I-2."""
+    device = asks(gongmu)
+    with ThreadPoolExecutor(THREADS) as pool, ExitStack() as stack:
+        browsers = [stack.enter_context(gongmu.signed_in()) for _ in range(THREADS)]
+        code = device.told["user_code"]
+        answers = list(pool.map(lambda one: post(one, "/device", user_code=code), browsers))
+        assert sorted(answer.status_code for answer in answers) == [303] + [400] * (THREADS - 1)
+        [number] = [place for place, answer in enumerate(answers) if answer.status_code == 303]
+        path = answers[number].headers["location"]
+        assert post(browsers[number], path, decision="allow").status_code == 303
+        polls = list(pool.map(lambda _: device.poll(), range(THREADS)))
+    assert sorted(poll.status_code for poll in polls) == [200] + [400] * (THREADS - 1)
+    assert {poll.json().get("error") for poll in polls} == {None, "invalid_grant"}
 
 
 def test_codes_are_read_kindly_and_guesses_are_events(gongmu: Running) -> None:

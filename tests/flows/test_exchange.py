@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -13,7 +14,8 @@ from idp.conf import Grants
 from idp.contracts import State, Use
 from idp.events import Reason
 from idp.registration import TOKEN_EXCHANGE
-from tests.fakes.jws import claims_of
+from tests.attacks.forge import Maker, es256
+from tests.fakes.jws import claims_of, decode, header_of
 from tests.unit.oidc.running import Running, running
 from tests.unit.oidc.scene import HONG, Asked, FakeAdapter, Registered
 
@@ -215,6 +217,36 @@ def test_a080_nothing_but_access_tokens_that_count(gongmu: Running) -> None:
         {"actor_token": good, "actor_token_type": ACCESS_TOKEN},
     ):
         is_refused(exchange(gongmu, "portal", good, **changed), "invalid_request")
+
+
+def test_a100_to_a107_forged_tokens_are_exchanged_for_nothing(gongmu: Running) -> None:
+    genuine = tokens_of(gongmu, "portal")["access_token"]
+    header, payload = header_of(genuine), claims_of(genuine)
+    with gongmu.client() as anyone:
+        keys = anyone.get("/oauth/jwks").json()["keys"]
+    [jwk] = [key for key in keys if key["kid"] == header["kid"]]
+    x, y = (int.from_bytes(decode(jwk[name]), "big") for name in ("x", "y"))
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    own = ec.generate_private_key(ec.SECP256R1())
+    maker = Maker(header, payload, public, own)
+    forged = [
+        *maker.signatures(),
+        *maker.headers(),
+        *maker.payloads(es256(own)),
+        *maker.texts(genuine),
+    ]
+    with gongmu.client() as backend:
+        for name, token in forged:
+            form = {
+                "grant_type": TOKEN_EXCHANGE,
+                "subject_token": token,
+                "subject_token_type": ACCESS_TOKEN,
+                "audience": "records",
+            }
+            basic = gongmu.party("portal").basic
+            answer = backend.post("/oauth/token", data=form, headers=basic)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), name
+    assert exchange(gongmu, "portal", genuine).status_code == 200
 
 
 def test_a_bound_token_does_not_lose_its_key(gongmu: Running) -> None:
