@@ -37,6 +37,8 @@ def _check_key(binding: str, value: str) -> None:
     try:
         held = sender.holds(binding, value)
     except RequestError as error:
+        if error.status != 400:
+            raise
         refused = UnauthorizedError(error.code, error.public, scheme=name, reason=error.reason)
         refused.recorded = error.recorded
         raise refused from error

@@ -200,7 +200,7 @@ class Rates(Table):
     refusals: int = Field(
         6000, ge=1, description="refused requests, also of one relying party; then without an event"
     )
-    nonces: int = Field(6000, ge=1, description="nonces for key proofs at the issuer")
+    nonces: int = Field(6000, ge=1, description="nonces for proofs of a key")
     pictures: int = Field(3000, ge=1, description="pictures in which the web wallet seeks a QR")
 
 

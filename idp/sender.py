@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from flask import Response, g, request
 
-from idp import browser, client_certificates, dpop, jws, randomness
+from idp import browser, client_certificates, dpop, jws, randomness, rates
 from idp.client_certificates import Certificate
 from idp.errors import RequestError
 from idp.events import Reason
@@ -61,6 +61,7 @@ def _no_proof(detail: str) -> RequestError:
 
 def _no_nonce() -> RequestError:
     """Asks for the same again with the nonce of this answer (RFC 9449 §8)."""
+    rates.must_fit("nonces")  # anybody may ask, under the name of a public client
     nonce = randomness.token(16)
     services().short.open_roll(f"dpop:{nonce}", NONCE_S)
     g.dpop_nonce = nonce

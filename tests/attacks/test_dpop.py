@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -236,3 +237,27 @@ def test_at_the_resource_a_nonce_is_asked_for_by_401(
     is_refused(answer, "use_dpop_nonce", 401)
     assert 'error="use_dpop_nonce"' in answer.headers["WWW-Authenticate"]
     assert answer.headers["DPoP-Nonce"]
+
+
+def test_a_flood_for_nonces_fills_no_store(
+    scene: Keyholders, browser: httpx.Client, key: DpopKey
+) -> None:
+    """Anybody may ask under a public client's name: so many of one address in a minute, then 429."""
+    token = scene.tokens(browser, key)["access_token"]
+    world = scene.gongmu.world
+    rates = world.parts.settings.rates.model_copy(update={"nonces": 0})
+    few = replace(world.parts, settings=world.parts.settings.model_copy(update={"rates": rates}))
+    form = {"client_id": "app", "grant_type": "authorization_code", "code": "x"}
+    world.app.extensions["gongmu"] = few
+    try:
+        store = redis.Redis.from_url(scene.redis_url)
+        before = len(store.keys("dpop:*"))
+        answer = post(scene, key.proof("POST", f"{scene.gongmu.issuer}/oauth/token"), form)
+        is_refused(answer, "slow_down", 429)
+        proof = key.proof("GET", f"{scene.gongmu.issuer}/oauth/userinfo", access_token=token)
+        with scene.gongmu.client() as backend:
+            headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+            is_refused(backend.get("/oauth/userinfo", headers=headers), "slow_down", 429)
+        assert len(store.keys("dpop:*")) == before
+    finally:
+        world.app.extensions["gongmu"] = world.parts
