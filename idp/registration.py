@@ -96,7 +96,7 @@ def _addresses(settings: Mapping[str, Any], *, loopback: bool) -> Iterator[Fault
     for key, rule in (
         ("redirect_uris", redirect),
         ("post_logout_redirect_uris", redirect),
-        ("backchannel_logout_uri", address_fault),
+        ("backchannel_logout_uri", fetched_fault),
         ("frontchannel_logout_uri", address_fault),
         ("jwks_uri", fetched_fault),
         ("sector_identifier_uri", fetched_fault),

@@ -6,14 +6,26 @@ from contextlib import ExitStack
 import pytest
 
 from tests.attacks.holder import Answer, Held, fetched
+from tests.attacks.registrar import Registrar, registrar
 from tests.desk import Desk, Phone
 from tests.provider import Provider
+from tests.servers import new_database
 
 
 @pytest.fixture(scope="package")
 def held(demo: Provider) -> Held:
     """A mobile ID that stays live as long as nobody else takes one for this person."""
     return Held.receive(demo, demo.person(index=8))
+
+
+@pytest.fixture(scope="package")
+def provider(
+    redis_url: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registrar]:
+    """A production provider with self-registration."""
+    database = new_database(postgres_url, "registration")
+    with registrar(tmp_path_factory.mktemp("registrar"), redis_url, database) as found:
+        yield found
 
 
 @pytest.fixture
