@@ -343,6 +343,26 @@ def test_android_keys_are_made_in_hardware_to_sign(
     assert refused(verified, attest) is Reason.PASSKEY_ATTESTATION
 
 
+def test_android_descriptions_that_are_nearly_one(verified: Scene) -> None:
+    def attest_with(old: bytes, new: bytes) -> Attest:
+        def attest(credential: Any, data: bytes, hashed: bytes) -> Any:
+            described = key_description(hashed)
+            assert described.count(old) == 1
+            changed = described.replace(old, new)
+            return wished("android-key", description=changed)(credential, data, hashed)
+
+        return attest
+
+    hardware = PURPOSE + ORIGIN_
+    assert enrol(verified, attest_with(hardware, hardware)).data["attestation"] == "android-key"
+    for old, new in (
+        (b"\x30\x0e" + hardware, b"\x30\x1d" + hardware),  # announces more than there is
+        (b"\x02\x02\x01\x2c\x0a\x01\x01", b"\x02\x02\x01\x2c\x02\x01\x01"),  # another kind
+        (b"\x30\x00\x30\x0e", b"\x31\x00\x30\x0e"),
+    ):
+        assert refused(verified, attest_with(old, new)) is Reason.PASSKEY_ATTESTATION
+
+
 @pytest.mark.parametrize(
     "described",
     [b"x", b"\x30", b"\x30\x05", b"\x30\x80", b"\x30\x00", b"\x1f" * 9, tlv(0x30, b"\x02\x01\x00")],

@@ -137,6 +137,36 @@ def test_a106_depth(depth: int) -> None:
                 strict.load_cbor(data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x1c" + bytes(20),  # reserved
+        b"\x1f" + bytes(128),
+        b"\x5f\x41a\xff",  # indefinite
+        b"\x9f\x00\xff",
+        b"\x19\x01",  # the number is cut short
+        b"\x42a",
+        b"\x61\xff",  # no UTF-8
+        b"\xc0\x00",
+        b"\xf6",
+        b"\xf7",
+        b"\xf8\x14",
+        b"\xf9\x00\x00",
+    ],
+)
+def test_a106_other_cbor(data: bytes) -> None:
+    with pytest.raises(ProofRejected):
+        strict.load_cbor(data)
+
+
+def test_a_key_and_what_follows_it() -> None:
+    key = cbor.encode(SecurityKey(ORIGIN).new_credential(-7, b"", "x").cose())
+    assert keys.read(key)
+    with pytest.raises(ProofRejected):
+        keys.read(key + b"\x00")
+
+
 def test_a106_what_announces_more_than_there_is() -> None:
     for head in (b"\x9b", b"\xbb", b"\x5b", b"\x7b", b"\x9a", b"\xba"):
         with pytest.raises(ProofRejected):
