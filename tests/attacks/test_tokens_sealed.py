@@ -103,6 +103,20 @@ def test_signed_and_encrypted_userinfo(gongmu: Running) -> None:
     assert (claims["aud"], claims["name"]) == ("ecdh", "홍길동")
 
 
+def test_a_party_that_withdrew_its_key(gongmu: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a jwks_uri keys come and go: a named error, and nothing in the open instead."""
+    token = tokens_of(gongmu, "ecdh")["access_token"]
+    asked = Asked(gongmu.party("ecdh"))
+    with gongmu.signed_in() as browser:
+        code = gongmu.code(asked, browser)
+    none_left = {"keys": [SIGNING]}
+    key_sets = type(gongmu.world.parts.key_sets)
+    monkeypatch.setattr(key_sets, "of", lambda _self, _party, _kid=None: none_left)
+    for answer in (gongmu.redeem(asked, code), gongmu.userinfo(token)):
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+        assert "token" not in answer.json()
+
+
 def test_errors_of_userinfo_are_never_sealed(gongmu: Running) -> None:
     answer = gongmu.userinfo("x")
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json")

@@ -15,6 +15,7 @@ from idp.contracts import State, Use
 from idp.events import Reason
 from idp.registration import TOKEN_EXCHANGE
 from tests.attacks.forge import Maker, es256
+from tests.fakes.dpop import DpopKey
 from tests.fakes.jws import claims_of, decode, header_of
 from tests.unit.oidc.running import Running, running
 from tests.unit.oidc.scene import HONG, Asked, FakeAdapter, Registered
@@ -253,6 +254,24 @@ def test_a_bound_token_does_not_lose_its_key(gongmu: Running) -> None:
     own = claims_of(tokens_of(gongmu, "portal")["access_token"])
     bound = gongmu.world.parts.keys.sign({**own, "cnf": {"jkt": "k" * 43}}, "at+jwt", Use.OIDC)
     is_refused(exchange(gongmu, "portal", bound), "invalid_request")
+
+
+def test_the_new_token_is_bound_to_the_callers_key(gongmu: Running) -> None:
+    own, key = tokens_of(gongmu, "portal")["access_token"], DpopKey()
+    form = {
+        "grant_type": TOKEN_EXCHANGE,
+        "subject_token": own,
+        "subject_token_type": ACCESS_TOKEN,
+        "audience": "records",
+    }
+    with gongmu.client() as backend:
+        headers = gongmu.party("portal").basic
+        answer = key.call(backend, "POST", "/oauth/token", data=form, headers=headers)
+    assert answer.json()["token_type"] == "DPoP"
+    token = answer.json()["access_token"]
+    assert claims_of(token)["cnf"] == {"jkt": key.thumbprint}
+    told = introspect(gongmu, gongmu.party("records"), token)
+    assert (told["token_type"], told["cnf"]) == ("DPoP", {"jkt": key.thumbprint})
 
 
 def test_everyone_between_is_named_and_few_may_be(gongmu: Running) -> None:
