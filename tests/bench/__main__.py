@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from idp import logs
-from tests.bench import operations, sign_in, waiting
+from tests.bench import operations, passkey, sign_in, waiting
 from tests.bench.contenders import gongmu, peer
 from tests.bench.rounds import Cost, Size, measure
 from tests.bench.stores import opened
@@ -38,6 +38,8 @@ def main() -> None:
             contenders = [ours] if operation.only_ours else [ours, theirs]
             costs = measure(operation, contenders, stores.pids, size)
             _say(_row(operation, costs))
+        if not wanted or "passkey" in wanted:
+            _say(passkey.row(ours, provider, stores.pids, size))
         if not wanted or "sign-in" in wanted:
             _say(sign_in.row(ours, provider, stores.pids, size))
 

@@ -29,6 +29,7 @@ sql_url = "{sql_url}"
 [keys]
 key_encryption_key_file = "key-encryption-key"
 [methods.mobile_id]
+[methods.fido2]
 [sites.issuer]
 [sites.wallet]
 {directories}

@@ -26,7 +26,7 @@ def bench(*options: str) -> str:
 def test_every_operation_is_measured_on_both() -> None:
     table = bench("--rounds", "1", "--repetitions", "2", "--connections", "2", "--warm", "1")
     rows = [line.split(" | ") for line in table.splitlines()[2:]]
-    assert len(rows) == 9
+    assert len(rows) == 10
     compared = [row for row in rows if row[3].strip()]
     assert len(compared) == 7
     assert all(float(row[1]) > 0 for row in rows)
