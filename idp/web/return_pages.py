@@ -54,10 +54,14 @@ def return_address(handle: str) -> Response:
 
 
 def _over(state: Failed, *, is_desk: bool) -> Response:
-    """A login that has ended: the browser that began it has a way back, the phone beside it has none."""
+    """A login that has ended: the browser that began it has a way back, the phone beside it has none.
+
+    Who was shown a code had said yes on the phone: then it was the desk that cancelled.
+    """
     if is_desk:
         return browser.see_other(f"/login/{state.ticket.id}")
-    outcome = "declined" if state.reason is Reason.DECLINED else "failed"
+    by_phone = state.reason is Reason.DECLINED and not state.approver_hash
+    outcome = "declined" if by_phone else "failed"
     return _done(outcome, state.reason)
 
 

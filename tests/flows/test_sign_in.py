@@ -1,5 +1,6 @@
 """One sign-in from the button to the tokens, over HTTP, as one story in the events."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -134,6 +135,38 @@ def test_cancel_tells_the_relying_party(desk: Desk, demo: Provider) -> None:
     answered = desk.answered(desk.post(f"{desk.login}/cancel"))
     assert answered["error"] == "access_denied"
     assert (answered["state"], answered["iss"]) == (desk.state, demo.issuer)
+
+
+@pytest.mark.parametrize("opened_in", ["the same browser", "another"])
+def test_who_declines_in_the_wallet_has_a_way_on(
+    demo: Provider, held: Held, opened_in: str
+) -> None:
+    """The browser that began goes back to its sign-in; another one is told that this is all."""
+    with Desk(demo) as desk, Phone(demo) as phone:
+        desk.start(acr_values=ACR_RETURN_CODE)
+        said = fetched(held, desk.wallet_link)
+        no = json.dumps({"error": "access_denied", "state": said.state}).encode()
+        back = said.post(said.build(no)).json()["redirect_uri"]
+        same = opened_in == "the same browser"
+        browser = desk if same else phone
+        where = browser.get(back)
+        if same:
+            assert where.endswith(desk.login)
+        else:
+            assert phone.answer.status_code == 200
+            assert "아무 정보도 보내지 않았습니다" in phone.page
+
+
+def test_a_desk_that_cancels_is_not_called_the_phones_decision(demo: Provider, held: Held) -> None:
+    with Desk(demo) as desk, Phone(demo) as phone:
+        desk.start(acr_values=ACR_RETURN_CODE)
+        back = fetched(held, desk.wallet_link).post().json()["redirect_uri"]
+        assert phone.return_code(back)
+        desk.get(desk.login)
+        desk.post(f"{desk.login}/cancel")
+        phone.get(back)
+        assert "아무 정보도 보내지 않았습니다" not in phone.page
+        assert "G-308" in phone.page
 
 
 def test_consent_is_asked_once_and_can_be_refused(demo: Provider, held: Held) -> None:
