@@ -2,7 +2,7 @@
 
 Off by default, by `grants.device` and by the party's grant types. A code can be read aloud to a stranger,
 as a QR can be relayed, so it is held to the discipline of the return code: short-lived, typed once, by one
-browser, with few tries for an address; the page says who asks and from where; and what it opens is
+browser, with its tries counted; the page says who asks and from where; and what it opens is
 worth no more than a return code, however strongly the person signed in. There is no address with the
 code in it (§3.3.1): a link that somebody sent opens nothing.
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify
 
-from idp import browser
+from idp import rates
 from idp.errors import AccessDenied, RequestError
 from idp.events import Reason
 from idp.oidc import (
@@ -38,7 +38,6 @@ from idp.services import services
 
 blueprint = Blueprint("device", __name__)
 INTERVAL_S = 5  # between two polls (§3.5)
-ASKED_PER_MINUTE = 60  # of one address
 
 
 def must_be_on() -> None:
@@ -57,7 +56,7 @@ def device_authorization() -> Response:
         raise RequestError(
             "unauthorized_client", "the device grant is not registered", reason=Reason.GRANT_TYPE
         )
-    _bound_rate()
+    rates.must_fit("logins")
     device_code, request = device_requests.add(party.client_id, _scope(given, party))
     response = jsonify(
         {
@@ -70,13 +69,6 @@ def device_authorization() -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _bound_rate() -> None:
-    if services().short.count(f"rate:device:{browser.address()}", 60) > ASKED_PER_MINUTE:
-        error = RequestError("slow_down", "too many requests", reason=Reason.RATE)
-        error.status = 429
-        raise error
 
 
 def _scope(given: Parameters, party: RelyingParty) -> tuple[str, ...]:

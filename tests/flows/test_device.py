@@ -24,7 +24,7 @@ from tests.desk import ACR_RETURN_CODE, Desk, Phone
 from tests.fakes.jws import claims_of
 from tests.stack import ldif_table, services_of, start_stack
 from tests.unit.oidc.running import Running, running
-from tests.unit.oidc.scene import ACR_1, HONG, Registered
+from tests.unit.oidc.scene import ACR_1, HONG, KIM, Registered
 
 pytestmark = pytest.mark.services
 GRANTS = (DEVICE_CODE, "refresh_token")
@@ -279,14 +279,22 @@ def test_codes_are_read_kindly_and_guesses_are_events(gongmu: Running) -> None:
 
 
 def test_tries_are_bounded(gongmu: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_pages, "TRIES", 0)
+    """Of a person, and of an address for whoever is not signed in; one does not shut out the other."""
+    monkeypatch.setattr(device_pages, "TRIES", 3)
     device = asks(gongmu)
-    with gongmu.signed_in() as browser:
+    with gongmu.signed_in(KIM) as kim, gongmu.client() as anyone:
+        codes = ("BBBB-BBBB",) * 3
+        assert [post(kim, "/device", user_code=code).status_code for code in codes] == [400] * 3
         mark = gongmu.mark()
-        answer = post(browser, "/device", user_code=device.told["user_code"])
-        assert answer.status_code == 429
+        assert post(kim, "/device", user_code=device.told["user_code"]).status_code == 429
         [event] = gongmu.events_after(mark)
         assert event["reason"] == "rate_limited"
+        gongmu.world.parts.short.delete("rate:usercode:127.0.0.1")  # of other tests
+        assert [post(anyone, "/device", user_code=code).status_code for code in codes] == [400] * 3
+        assert post(anyone, "/device", user_code=device.told["user_code"]).status_code == 429
+    with gongmu.signed_in() as browser:
+        monkeypatch.setattr(device_pages, "TRIES", 1000)
+        assert typed(browser, device)
 
 
 def test_a_device_code_is_its_clients_own(gongmu: Running) -> None:
