@@ -1,4 +1,7 @@
-"""The one way to SQL: an engine with time-outs, and `transaction()` that turns its absence into OutsideError."""
+"""The one way to SQL: an engine with time-outs, and `transaction()` that turns its absence into OutsideError.
+
+There is one engine, and it leads to the primary: no security fact is read from a replica (A-272).
+"""
 
 import weakref
 from collections.abc import Iterator
