@@ -10,10 +10,10 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from sqlalchemy import Engine, select
 
+from idp.addresses import address_fault
 from idp.conf import Stores
 from idp.errors import ConfError
 from idp.journal import Journal
-from idp.addresses import address_fault
 from idp.relying_parties import CACHE_ROWS, RelyingParties, RelyingParty
 from idp.store.sql import open_engine, transaction
 from idp.store.tables import client_secrets, metadata

@@ -91,7 +91,7 @@ def test_a_server_that_never_comes_to_an_end_is_left(tmp_path: Path) -> None:
 
     with fake_server(answer) as server:
         directory = source(server.url, tmp_path, timeout_s=0.5)
-        with pytest.raises(OutsideError, match="out of time|timed out"):
+        with pytest.raises(OutsideError, match=r"out of time|timed out"):
             directory.search("", 500)
 
 
