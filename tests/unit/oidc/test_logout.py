@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from idp.events import Reason
 from idp.store.sql import transaction
+from idp.store.tables import sessions
 from tests.unit.oidc.scene import KIM, Asked, Registered, World
 from tests.unit.oidc.test_authorize import code_of
 from tests.unit.oidc.test_token import redeem
@@ -110,6 +111,23 @@ def test_the_frames_of_the_signed_out_page(world: World, browser: FlaskClient) -
     # Once more there is nobody to sign out, and no other page may have frames.
     assert browser.get("/oauth/logout", query_string=query).headers["Location"] == f"{bye}?state=s"
     assert "frame-src" not in browser.get("/").headers["Content-Security-Policy"]
+
+
+def test_the_frames_of_a_session_that_was_taken_over(world: World, browser: FlaskClient) -> None:
+    """A party that knows the older `sid` hears of that one."""
+    party = world.register("framed", frontchannel_logout_uri="https://framed.example/out")
+    older = world.sign_in(browser)
+    code_of(world, browser, Asked(party))
+    newer = world.sign_in(browser)
+    with transaction(world.parts.engine) as connection:
+        connection.execute(
+            update(sessions).where(sessions.c.id == older.id).values(successor=newer.id)
+        )
+    hint = id_token(world, browser, world.register("none"))
+    page = browser.get("/oauth/logout", query_string={"id_token_hint": hint})
+    assert re.findall(r"sid=([\w-]+)", "".join(re.findall("<iframe[^>]*>", page.text))) == [
+        older.id
+    ]
 
 
 def test_ending_this_browsers_session_in_the_account_loads_the_frames_too(
