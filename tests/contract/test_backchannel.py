@@ -53,7 +53,7 @@ def test_a090_bad_receivers_are_tried_again_and_others_are_not_delayed(world: Wo
     for name in ("silent", "broken", "away", "big"):
         assert len(ears[name].calls) == 2
         assert world.kinds().count(("logout:delivery:delayed", name)) == 1
-    assert ears["big"].sent < 5_000_000
+    assert ears["big"].sent < 10_000_000  # of two answers; what systems buffer differs
     assert world.kinds().count(("logout:delivery:done", "sound")) == 1
 
 
