@@ -2,6 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 
 from idp.addresses import sector_hosts
 from idp.relying_parties import RelyingParty
@@ -15,5 +16,10 @@ def pairwise(secret: bytes, party: RelyingParty, subject: str) -> str:
 
 def sector_of(party: RelyingParty) -> str:
     """The sector: registered, else the one host of the redirect URIs, else the client itself."""
-    hosts = sector_hosts(party.redirect_uris)
-    return party.sector or (hosts.pop() if len(hosts) == 1 else f"client:{party.client_id}")
+    return party.sector or _only_host(party.redirect_uris) or f"client:{party.client_id}"
+
+
+@lru_cache(maxsize=2048)
+def _only_host(redirect_uris: tuple[str, ...]) -> str:
+    hosts = sector_hosts(redirect_uris)
+    return hosts.pop() if len(hosts) == 1 else ""
