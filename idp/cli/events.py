@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,10 @@ def _follow(parts: "Services") -> Iterator[dict[str, Any]]:
 
 
 def _plain(event: dict[str, Any]) -> dict[str, Any]:
-    """The same without a reason that says there is none."""
-    return {**event, "reason": ""} if event.get("reason") == "none" else event
+    """For people: the time in their zone, no reason that says there is none."""
+    reason = event.get("reason")
+    at = datetime.fromisoformat(event["at"]).astimezone().isoformat(timespec="milliseconds")
+    return {**event, "at": at, "reason": "" if reason == "none" else reason}
 
 
 def _line(event: dict[str, Any], *, as_json: bool) -> str:

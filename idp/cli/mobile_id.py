@@ -45,7 +45,7 @@ def offer(config_file: Path, personnel_number: str, *, as_json: bool) -> None:
         "id": made.id,
         "credential_offer_uri": made.credential_offer_uri,
         "tx_code": made.tx_code,
-        "expires_at": made.expires_at.isoformat(),
+        "expires_at": made.expires_at,
     }
     if links and not as_json:
         facts["in_a_browser"] = links

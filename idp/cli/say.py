@@ -122,17 +122,22 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json:
 def one(thing: Any, *, as_json: bool) -> None:
     """One thing as JSON, or as lines `name: value`."""
     if as_json:
-        click.echo(json.dumps(thing, ensure_ascii=False, indent=1, default=_cell))
+        click.echo(json.dumps(thing, ensure_ascii=False, indent=1, default=_in_json))
         return
     for name, value in thing.items():
         click.echo(f"{name}: {_cell(value)}")
 
 
+def _in_json(value: Any) -> str:
+    """For programs: UTC."""
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else _cell(value)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
+    if isinstance(value, datetime):  # in the zone of who reads it, which is said
+        return value.astimezone().isoformat(timespec="seconds")
     if isinstance(value, list | tuple):
         return " ".join(map(_cell, value))
     if isinstance(value, Mapping):

@@ -5,12 +5,16 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from idp import cli, conf_file, embedded
+from idp.contracts import MobileId, MobileIdState
+from idp.cutoff import is_stale_offer
 from idp.paths import CONF
 from idp.store.migrations import HEAD
 from idp.store.sql import open_engine, transaction
@@ -470,3 +474,25 @@ def test_two_secrets_of_a_relying_party(ready: Command) -> None:
     assert ready.run("rp", "secret", "remove", "board", str(added["id"])) == 0, ready.err
     assert ready.run("rp", "secret", "remove", "board", str(added["id"])) == 1
     assert ready.json("rp", "secret", "list", "board") == rows[:1]
+
+
+def test_a_journey_is_told_as_it_went_and_in_words(with_valkey: Command) -> None:
+    made = with_valkey.json("mobile-id", "offer", "E1000003")
+    assert isinstance(made, dict)
+    assert made["expires_at"].endswith("+00:00")
+    assert with_valkey.run("mobile-id", "revoke", made["id"]) == 0
+    assert with_valkey.run("events", "list", "--journey", made["id"]) == 0
+    head, *lines = with_valkey.out.splitlines()
+    assert "actor" in head
+    assert "mobile_id:offer:made" in lines[0]
+    assert "cli:" in lines[0]
+    assert " none " not in with_valkey.out
+
+
+def test_an_offer_that_nobody_took_is_no_longer_listed() -> None:
+    now = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    made = MobileId("i", "E1", "esaram", MobileIdState.OFFERED, 0, -1, "", now, now)
+    assert not is_stale_offer(made, now + timedelta(minutes=59))
+    assert is_stale_offer(made, now + timedelta(minutes=61))
+    live = replace(made, state=MobileIdState.LIVE)
+    assert not is_stale_offer(live, now + timedelta(days=9))
