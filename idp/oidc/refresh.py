@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import TypeAdapter, ValidationError
 
-from idp import browser, randomness
+from idp import assurance, browser, randomness
 from idp.conf import Lifetimes
 from idp.errors import AccessDenied, RequestError
 from idp.events import Event, Kind, Reason
@@ -101,6 +101,8 @@ def _presented(value: str, party: RelyingParty, binding: str) -> _Presented:
         official = gate.admit(session, party)
     except AccessDenied as error:
         raise invalid_grant(error.reason, party) from error
+    if not assurance.reaches(session.acr, party.minimum_acr):  # raised since: sign in again
+        raise invalid_grant(Reason.ACR_UNMET, party)
     sitting = Sitting(party, session, official, grant.id, grant.scope, binding, claims=grant.claims)
     return _Presented(value, _head(value, sitting), sitting, grant)
 

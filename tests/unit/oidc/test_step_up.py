@@ -48,6 +48,23 @@ def test_a_raised_minimum_counts_at_userinfo(
     assert event["reason"] == "acr_unmet"
 
 
+def test_a_raised_minimum_ends_refreshing(
+    world: World, browser: FlaskClient, mail: Registered
+) -> None:
+    """The relying party sends the person to sign in, as for any refresh token that is over."""
+    world.sign_in(browser)
+    asked = Asked(mail)
+    code = code_of(world, browser, asked, scope="openid offline_access")
+    token = redeem(browser, asked, code).json["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    token = browser.post("/oauth/token", data=form, headers=mail.basic).json["refresh_token"]
+    world.parts.relying_parties.update(replace(mail.party, minimum_acr="phr"), "test")
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    answer = browser.post("/oauth/token", data=form, headers=mail.basic)
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
+    assert world.events(kind="token:issue:refused")[0]["reason"] == "acr_unmet"
+
+
 def person_at_the_api(world: World, mail: Registered, acr: str) -> str:
     """A person's token for the API, as an operator's program would hold one."""
     session, _ = world.new_session(acr=acr)
