@@ -16,6 +16,7 @@
 7. and 8. The code and the tokens: `idp/oidc/__init__.py`, from its 2 on.
 
 A passkey is 1, 2, 6: `browser_answer.py` verifies it and goes straight to `finish.complete`.
+A browser that asks for the mobile ID itself does the same by `digital.py`, in place of 3 to 5.
 Whatever fails is raised (`idp/errors.py`) and becomes a page or a document in `idp/problems.py`; what the
 desk is told of a phone's trouble is `setback.py`. Whether an address asks too often: `idp/rates.py`.
 """

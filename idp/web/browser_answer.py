@@ -51,7 +51,7 @@ def answer(login_id: str) -> Response:
         proof = _verified(state)
     except ProofRejected as error:
         return _refused(used, state, error.reason)
-    return methods.remember(_finish(used, state, proof), state.wire.method)
+    return methods.remember(sign_in(used, state, proof), state.wire.method)
 
 
 @blueprint.get("/login/<login_id>/news")
@@ -97,7 +97,7 @@ def _refused(used: Stored, state: Waiting, reason: Reason) -> Response:
     return method_pages.show(after, status=400)
 
 
-def _finish(used: Stored, state: Waiting, proof: Proof) -> Response:
+def sign_in(used: Stored, state: Waiting, proof: Proof) -> Response:
     """The key is genuine: who is it, may they act? Then the session, in this same request."""
     try:
         official = services().people.find(proof.identifier.number)

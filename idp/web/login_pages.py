@@ -27,11 +27,12 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import browser_answer, finish, method_pages, methods, qr_page, setback
+from idp.web import browser_answer, digital, finish, method_pages, methods, qr_page, setback
 from idp.web.record import record
 
 blueprint = Blueprint("login", __name__)
 blueprint.register_blueprint(browser_answer.blueprint)
+blueprint.register_blueprint(digital.blueprint)
 
 
 def _purpose(login_id: str) -> str:

@@ -36,7 +36,14 @@ def render(app: Flask, name: str, **changes: Any) -> Page:
 
 
 def test_every_template_has_a_sample() -> None:
-    partials = ("approved_facts", "base", "cancel", "help_desk", "methods/_passkey")
+    partials = (
+        "approved_facts",
+        "base",
+        "cancel",
+        "help_desk",
+        "methods/_digital",
+        "methods/_passkey",
+    )
     parts = {f"{name}.html" for name in partials}
     ours = {
         path.relative_to(TEMPLATES).as_posix()
