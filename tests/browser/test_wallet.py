@@ -217,7 +217,7 @@ def test_without_a_network_the_card_is_shown_as_not_live(phone: Page, demo: Prov
         expect(phone.get_by_test_id("card-name")).to_have_text(name_of(demo, number))
         line = status(phone, "offline")
         expect(line).to_contain_text("오프라인: 실시간 확인 아님")
-        expect(line).to_contain_text(re.compile(r"마지막 확인: \d{4}\. "))
+        expect(line).to_contain_text(re.compile(r"마지막 확인: \d{4}\. .* (GMT|UTC)"))
     phone.context.set_offline(False)
     phone.get_by_test_id("card-again").click()
     status(phone, "live")

@@ -15,9 +15,10 @@ export function word(code) {
 
 // In the phone's own zone, which is said.
 export function moment(at) {
-  const date = { year: "numeric", month: "short", day: "numeric" };
-  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
-  return new Intl.DateTimeFormat(language(), { ...date, ...time }).format(at);
+  const plain = new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "medium" });
+  const parts = new Intl.DateTimeFormat(language(), { timeZoneName: "short" }).formatToParts(at);
+  const zone = parts.find(({ type }) => type === "timeZoneName").value;
+  return `${plain.format(at)} ${zone}`;
 }
 
 // Show one state of the page and let its heading be read out.
