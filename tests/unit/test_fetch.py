@@ -74,6 +74,9 @@ def test_a067_a_large_answer_is_left(host: KeyHost) -> None:
     assert told == "too large"
     assert seconds < 1
     assert fault(host.serve("/more", body(b"a" * (MAX_BYTES + 1)))) == "too large"
+    framed = b"".join(b"1;%s\r\na\r\n" % (b"x" * 2000) for _ in range(1000))
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert fault(host.serve("/frames", raw(head + framed + b"0\r\n\r\n"))) == "too large"
     assert fault(host.serve("/bomb", body(gzip.compress(b"a"), "200 OK", "Content-Encoding: gzip")))
 
 

@@ -68,6 +68,9 @@ def test_a_file_with_faults_tells_all_of_them(gongmu: Command, tmp_path: Path) -
     assert gongmu.run("rp", "add", "board", "--file", str(file)) == 1
     assert "redirect_uris: found http://a.example/; allowed: https" in gongmu.err
     assert "minimum_acr: found 9" in gongmu.err
+    file.write_text(json.dumps({"redirect_uris": [URI], "kind": "nonsense"}))
+    assert gongmu.run("rp", "add", "board", "--file", str(file)) == 1
+    assert "kind: found nonsense; allowed: one of: internal mail smart_work" in gongmu.err
     for bad in ("{", "[]", "\xff"):
         file.write_text(bad, encoding="latin-1")
         assert gongmu.run("rp", "add", "board", "--file", str(file)) == 1
