@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, func, select, update
+from sqlalchemy import Column, Connection, Row, func, or_, select, update
 
 from idp import randomness
 from idp.contracts import MobileId, MobileIdState
@@ -54,12 +54,17 @@ def end_sessions(
     actor: str = "",
     opener: Column[str] = sessions.c.mobile_id,
 ) -> list[Event]:
-    """End the sessions that these mobile IDs (or passkeys) opened, and their grants; gives the events."""
+    """End the sessions that these mobile IDs (or passkeys) opened, and their grants; gives the events.
+
+    What such a session took over in its browser (step-up) ends with it, whatever had opened that.
+    """
     if not opened_by:
         return []
+    opened = opener.in_(opened_by)
+    taken_over = sessions.c.successor.in_(select(sessions.c.id).where(opened))
     ended = connection.execute(
         update(sessions)
-        .where(opener.in_(opened_by), sessions.c.ended_at.is_(None))
+        .where(or_(opened, taken_over), sessions.c.ended_at.is_(None))
         .values(ended_at=now, end_reason=reason.value)
         .returning(sessions.c.id, sessions.c.subject, sessions.c.journey, sessions.c.mobile_id)
     ).all()

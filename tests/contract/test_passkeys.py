@@ -95,7 +95,7 @@ class World:
                 **columns,
             }
             connection.execute(insert(sessions).values(cookie_hash=randomness.token(16), **row))
-        row.pop("passkey", None)
+        row = {name: row[name] for name in row if name not in ("passkey", "successor")}
         return Session(**{**row, "means": ("qr",), "amr": ("pop",), "cut_off": False})
 
     def enrol(self, session: Session, mobile_id: str = "", **changed: Any) -> Passkey:
@@ -239,6 +239,15 @@ def test_r062_what_it_opened_ends_with_it(world: World, state: PasskeyState) -> 
     assert [world.ended(one) for one in (mine, opened, opened_by_other)] == ["", "by_person", ""]
     [ended] = world.journal.read(kind=Kind.SESSION_ENDED)
     assert (ended["session"], ended["reason"]) == (opened.id, "by_person")
+
+
+def test_what_was_stepped_up_from_ends_with_the_step(world: World) -> None:
+    mine = world.session()
+    made = world.enrol(mine)
+    stepped_up = world.session(passkey=made.id)
+    before = world.session(successor=stepped_up.id)
+    world.register.set_state(made.id, REMOVED, mine.subject)
+    assert [world.ended(one) for one in (before, mine)] == ["by_person", ""]
 
 
 def test_a_removed_one_never_comes_back(world: World) -> None:

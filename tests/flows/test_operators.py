@@ -9,6 +9,7 @@ import pytest
 
 from tests.attacks.holder import Held, fetched
 from tests.desk import Desk
+from tests.passkeys import Seat
 from tests.provider import GONGMU, Provider
 from tests.servers_slapd import Slapd
 
@@ -119,3 +120,27 @@ def test_the_doctor_sees_every_system(gongmu: Provider, personnel: Slapd) -> Non
         assert words in told
     assert "without personnel_number_pattern: esaram, insarang" in told
     assert "the verifier certificate" in told
+
+
+def test_passkeys_are_listed_suspended_reinstated_and_removed(gongmu: Provider, held: Held) -> None:
+    with Seat(gongmu) as seat:
+        seat.to_account(held)
+        seat.enrol("서랍 속 열쇠")
+        [shown] = command(gongmu, "passkey", "list", "--person", NUMBER)
+        assert (shown["name"], shown["state"], shown["synced"]) == ("서랍 속 열쇠", "live", False)
+        assert "credential" not in str(shown)
+        seat.answered(seat.begin(prompt="login").touch())
+        for change, state, changed in (
+            ("suspend", "suspended", True),
+            ("suspend", "suspended", False),
+            ("reinstate", "live", True),
+            ("remove", "removed", True),
+        ):
+            told = command(gongmu, "passkey", change, shown["id"])
+            assert (told["state"], told["changed"]) == (state, changed)
+            assert seat.client.get("/account").status_code == 401
+    assert "never comes back" in command(gongmu, "passkey", "reinstate", shown["id"], code=1)
+    assert "no passkey 'nosuch'" in command(gongmu, "passkey", "remove", "nosuch", code=1)
+    assert command(gongmu, "passkey", "list", "--state", "suspended") == []
+    answer = gongmu.api("GET", "passkeys", "gongmu:people", params={"personnel_number": NUMBER})
+    assert answer.json()["passkeys"] == command(gongmu, "passkey", "list", "--person", NUMBER)
