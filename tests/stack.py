@@ -44,6 +44,8 @@ timeout_s = {timeout_s}
 key_encryption_key_file = "key-encryption-key"
 [lifetimes]
 directory_state_s = 0
+[rates]
+refusals = 10000000
 [methods.mobile_id]
 [methods.fido2]
 [sites.issuer]
