@@ -51,6 +51,21 @@ class Stack:
                 self.tokens += journey.issued
 
     @contextmanager
+    def journey_until(self, step: str, within_s: float = 5.0) -> Iterator[Journey]:
+        """A sign-in just before that step; begun anew while a worker still leaves a system alone (F-01)."""
+        end = time.monotonic() + within_s
+        with ExitStack() as kept:
+            while True:
+                try:
+                    journey = kept.enter_context(self.journey()).until(step)
+                    break
+                except AssertionError:
+                    if time.monotonic() > end:
+                        raise
+                    time.sleep(0.1)
+            yield journey
+
+    @contextmanager
     def broken(self, system: str, fault: Fault) -> Iterator[None]:
         """While inside, that system fails in that way."""
         self.proxies[system].fault = fault

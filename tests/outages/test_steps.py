@@ -51,8 +51,7 @@ CELLS += [
 
 @pytest.mark.parametrize(("system", "fault", "step"), CELLS)
 def test_a_step_without_a_system(restored: Stack, system: str, fault: Fault, step: str) -> None:
-    with restored.journey() as journey:
-        journey.until(step)
+    with restored.journey_until(step) as journey:
         with restored.broken(system, fault):
             began = time.monotonic()
             answer = journey.step(step)
