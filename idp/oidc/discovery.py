@@ -79,7 +79,6 @@ def document() -> dict[str, Any]:
     """Metadata of this issuer; it depends on the settings alone, never on the request (A-112)."""
     settings = services().settings
     issuer = settings.issuer
-    methods = clients.offered()
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
@@ -100,12 +99,7 @@ def document() -> dict[str, Any]:
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": list(settings.keys.algorithms),
         **_sealed(list(settings.keys.algorithms)),
-        "token_endpoint_auth_methods_supported": [*methods, "none"],
-        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
-        "revocation_endpoint_auth_methods_supported": [*methods, "none"],
-        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        **_authentication(),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "tls_client_certificate_bound_access_tokens": _has_certificates(),
         "code_challenge_methods_supported": ["S256"],
@@ -113,19 +107,39 @@ def document() -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": [*CLAIMS, *PERSONAL_CLAIMS],
         "ui_locales_supported": list(settings.languages),
+        "protected_resources": [issuer, f"{issuer}/api/v1"],
+        **_requests_and_logout(),
+    }
+
+
+def _authentication() -> dict[str, list[str]]:
+    """How clients prove themselves, at each endpoint that asks (RFC 8414 §2)."""
+    methods = clients.offered()
+    return {
+        "token_endpoint_auth_methods_supported": [*methods, "none"],
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": [*methods, "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+    }
+
+
+def _requests_and_logout() -> dict[str, Any]:
+    """How requests may come and be answered, and how parties hear of the end."""
+    return {
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "frontchannel_logout_supported": True,
         "frontchannel_logout_session_supported": True,
-        "protected_resources": [issuer, f"{issuer}/api/v1"],
         "claims_parameter_supported": True,
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(ALGORITHMS),
         "request_uri_parameter_supported": False,  # only what was pushed (RFC 9126)
         "require_pushed_authorization_requests": False,  # of some parties, by their profile
         "require_signed_request_object": False,
-        "authorization_signing_alg_values_supported": list(settings.keys.algorithms),
+        "authorization_signing_alg_values_supported": list(services().settings.keys.algorithms),
     }
 
 
