@@ -3,7 +3,7 @@
 (() => {
   const part = document.getElementById("digital");
   const form = part.querySelector("form");
-  const message = part.querySelector("[role=status]");
+  const message = document.getElementById("digital-status");
   const PROTOCOL = "openid4vp-v1-signed";
   let busy = false;
 

@@ -79,7 +79,7 @@ def test_no_qr_and_no_code(page: Page, demo: Provider, owner: Held) -> None:
 def test_who_says_no_still_has_the_qr(page: Page, demo: Provider) -> None:
     opened(page, demo, SIGNED, lambda _options: "")
     page.locator("#digital button").click()
-    expect(page.locator("#digital [role=status]")).to_have_text(re.compile("QR"))
+    expect(page.locator("#digital-status")).to_have_text(re.compile("QR"))
     expect(page.locator("#qr")).to_be_visible()
 
 
