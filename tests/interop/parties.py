@@ -16,9 +16,7 @@ def registered(provider: Provider, name: str, **settings: Any) -> Iterator[str]:
     """A relying party with these settings beside the demo's own; its secret, or '' for a public one."""
     party = RelyingParty(
         client_id=name,
-        name_ko=name,
-        name_en=name,
-        **{"minimum_acr": ACR_QR, **settings},
+        **{"name_ko": name, "name_en": name, "minimum_acr": ACR_QR, **settings},
     )
     with database_of(provider) as (_, register):
         secret = register.add(party, "cli:tests")
