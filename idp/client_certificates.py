@@ -18,6 +18,7 @@ from idp import jws
 
 MAX_CHARACTERS = 16 * 1024
 _PEM = b"-----BEGIN CERTIFICATE-----"
+_SPOILT = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,13 @@ def read(text: str) -> Certificate:
         parsed = _parsed(text)
         names = _dns_names(parsed)
         der = parsed.public_bytes(Encoding.DER)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        subject = parsed.subject  # read when it is asked for, and only then found to be spoilt
+    except (TypeError, ValueError, *_SPOILT) as error:  # TypeError: a name of another ASN.1 type
         raise jws.NotGenuine("not a certificate") from error
     return Certificate(
         der=der,
         thumbprint=jws.encode(hashlib.sha256(der).digest()),
-        subject=parsed.subject,
+        subject=subject,
         dns_names=names,
         begins_at=parsed.not_valid_before_utc,
         ends_at=parsed.not_valid_after_utc,

@@ -191,6 +191,8 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise NotGenuine("a member stands twice")
+    for name in members:
+        _check_text(name)
     return members
 
 
@@ -203,9 +205,14 @@ def _depth(value: Any) -> int:
         return 1 + max(map(_depth, value.values()), default=0)
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
-    # NUL and lone surrogates are JSON, but no store and no comparison of ours takes them.
-    if isinstance(value, str) and ("\0" in value or not value.isascii()):
-        value.encode()  # UnicodeEncodeError is a ValueError
-        if "\0" in value:
-            raise NotGenuine("NUL in a text")
+    if isinstance(value, str):
+        _check_text(value)
     return 0
+
+
+def _check_text(text: str) -> None:
+    """NUL and lone surrogates are JSON, but no store and no comparison of ours takes them."""
+    if "\0" in text:
+        raise NotGenuine("NUL in a text")
+    if not text.isascii():
+        text.encode()  # UnicodeEncodeError is a ValueError

@@ -50,10 +50,9 @@ def _limits() -> None:
         raise RequestEntityTooLarge
     if request.query_string.count(b"&") >= MAX_PARAMETERS:
         raise BadRequest
-    # Bytes that are not UTF-8 would be replaced silently: refuse them instead.
-    if "\ufffd" in request.path or any(
-        "\ufffd" in name + value for name, value in request.args.items(multi=True)
-    ):
+    # Bytes that are not UTF-8 would be replaced silently, and no store takes NUL: refuse both.
+    texts = (request.path, *(text for pair in request.args.items(multi=True) for text in pair))
+    if any("\ufffd" in text or "\0" in text for text in texts):
         raise BadRequest
 
 

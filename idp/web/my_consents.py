@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from idp import browser
 from idp.events import Event, Kind, Reason
+from idp.registration import is_client_id
 from idp.services import services
 from idp.sessions import Session
 from idp.store.sql import transaction, utc
@@ -37,6 +38,8 @@ def of(subject: str) -> list[dict[str, Any]]:
 def withdraw(mine: Session, client_id: str) -> None:
     """Delete the consent, end its live grants, write the events: one transaction, or nothing."""
     parts = services()
+    if not is_client_id(client_id):  # no text of any other form is looked up
+        return
     with transaction(parts.engine) as connection:
         gone = connection.execute(
             delete(consents)
