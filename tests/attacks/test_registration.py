@@ -214,7 +214,11 @@ def test_a235_what_an_administrator_decides_is_refused(
         {"client_id": "mail"},
         {"client_secret": "chosen"},
         {"registration_access_token": "chosen"},
-        {"token_endpoint_auth_method": "tls_client_auth"},  # no proxy passes certificates on
+        {"token_endpoint_auth_method": "tls_client_auth"},
+        {  # no proxy passes certificates on
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_san_dns": "rp.example.go.kr",
+        },
         {"token_endpoint_auth_method": "client_secret_jwt"},
         {"token_endpoint_auth_method": "private_key_jwt"},  # without keys
         {"id_token_signed_response_alg": "none"},

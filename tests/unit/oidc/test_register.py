@@ -11,11 +11,14 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from pydantic import ValidationError
+from sqlalchemy import select, update
 
 from idp.conf import Registration
 from idp.oidc.client_metadata import settings_of, shown
 from idp.oidc.register import MAX_GUESSES
 from idp.relying_parties import RelyingParty
+from idp.store.sql import transaction
+from idp.store.tables import relying_parties
 from tests.unit.oidc.scene import World
 
 SIGNER = ECKey.generate_key("P-256", {"kid": "s"})
@@ -95,6 +98,22 @@ def test_what_an_administrator_gave_stays_through_a_change(open_world: World) ->
     assert kept is not None
     assert (kept.minimum_acr, kept.consent, kept.sector) == ("phr", "always", "board.example")
     assert kept.name_en == "New"
+
+
+def test_a236_a_stolen_digest_opens_no_other_record(open_world: World) -> None:
+    browser = open_world.browser()
+    mine, other = (register(open_world, browser).json for _ in range(2))
+    table = relying_parties.c
+    with transaction(open_world.parts.engine) as connection:
+        query = select(table.registration_mac).where(table.client_id == mine["client_id"])
+        stolen = {"registration_mac": connection.scalar(query)}
+        connection.execute(
+            update(relying_parties).where(table.client_id == other["client_id"]).values(stolen)
+        )
+    headers = {"Authorization": f"Bearer {mine['registration_access_token']}"}
+    for told, status in ((mine, 200), (other, 401)):
+        answer = browser.get(f"/oauth/register/{told['client_id']}", headers=headers)
+        assert answer.status_code == status
 
 
 def test_what_is_shown_can_be_said_again() -> None:
