@@ -18,7 +18,7 @@ from idp.oidc import hints, parameters
 from idp.oidc.hints import IdTokenHint
 from idp.oidc.parameters import Parameters
 from idp.oidc.subjects import sub_of
-from idp.oidc.way_back import MAX_STATE
+from idp.oidc.way_back import MAX_STATE, is_registered
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
@@ -105,7 +105,7 @@ def _party(given: Parameters, hint: IdTokenHint | None) -> RelyingParty | None:
 def _return_uri(given: Parameters, party: RelyingParty | None) -> str:
     """Equal to one that this client has registered (§3), or there is none."""
     uri = given.get("post_logout_redirect_uri", "")
-    if uri and (party is None or uri not in party.post_logout_redirect_uris):
+    if uri and (party is None or not is_registered(uri, party.post_logout_redirect_uris, party)):
         raise _refused(Reason.REDIRECT_URI, party)
     return uri
 

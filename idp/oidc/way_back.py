@@ -147,12 +147,16 @@ def _record_disabled(party: RelyingParty) -> None:
 def _registered_uri(parameters: Parameters, party: RelyingParty) -> str:
     """Required, and equal to a registered one character by character (RFC 9700 §2.1)."""
     uri = parameters.get("redirect_uri", "")
-    known = party.redirect_uris
-    if uri in known or (party.profile == "public" and _without_port(uri) in known):
+    if is_registered(uri, party.redirect_uris, party):
         return uri
     raise page_error(
         "invalid_request", Reason.REDIRECT_URI, "redirect_uri is not registered", party
     )
+
+
+def is_registered(uri: str, known: tuple[str, ...], party: RelyingParty) -> bool:
+    """Whether an address of this party is among those it registered, for the way back or for after logout."""
+    return uri in known or (party.profile == "public" and _without_port(uri) in known)
 
 
 def _without_port(uri: str) -> str:

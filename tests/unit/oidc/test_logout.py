@@ -206,6 +206,37 @@ def test_a127_refused(world: World, browser: FlaskClient, mail: Registered, hint
     }
 
 
+@pytest.mark.parametrize(
+    ("profile", "after", "followed"),
+    [
+        ("public", "http://127.0.0.1:50123/bye", True),
+        ("public", "http://127.0.0.1:50123/other", False),
+        ("public", "http://localhost:50123/bye", False),
+        ("oidc", "http://127.0.0.1:50123/bye", False),
+    ],
+)
+def test_an_installed_programs_port_varies_after_logout_too(
+    world: World,
+    browser: FlaskClient,
+    profile: Any,
+    after: str,
+    followed: bool,  # noqa: FBT001 - parametrized
+) -> None:
+    """RFC 8252 §7.3: what has no fixed port to sign in at has none to come back to."""
+    method = "none" if profile == "public" else "client_secret_basic"
+    world.register(
+        "app",
+        profile=profile,
+        token_endpoint_auth_methods=(method,),
+        post_logout_redirect_uris=("http://127.0.0.1/bye",),
+    )
+    query = {"client_id": "app", "post_logout_redirect_uri": after}
+    answer = browser.get("/oauth/logout", query_string=query)
+    assert (answer.headers.get("Location", "") == after) is followed
+    if not followed:
+        is_page_error(answer)
+
+
 def test_a_disabled_partys_address_is_not_followed(
     world: World, browser: FlaskClient, hint: str
 ) -> None:
