@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import get_locale
 
-from idp import assurance, browser
+from idp import assurance, browser, rates
 from idp.contracts import Official
 from idp.errors import LoginExpired, RequestError
 from idp.events import Event, Kind, Reason
@@ -131,6 +131,7 @@ def _to_login(stored: Stored, party: RelyingParty) -> Response:
         nonce=None,
         code_challenge="",
     )
+    rates.must_fit("logins")
     started = services().logins.start(
         asked,
         browser.browser_hash(),

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from idp import browser
+from idp import browser, rates
 from idp.contracts import WalletMethod
 from idp.errors import LoginError, LoginExpired, LoginNotFound, RequestError, WrongStep
 from idp.events import Kind, Reason
@@ -65,6 +65,7 @@ def choose(login_id: str, method: str) -> Response:
     if method not in methods.offered(state.ticket):
         raise LoginNotFound(f"no method {method!r}")
     if isinstance(state, Started | Waiting) and services().now() < state.ticket.expires_at:
+        rates.must_fit("logins")  # each beginning is an event
         method_pages.start(stored, method)
         return methods.remember(browser.see_other(f"/login/{login_id}"), method)
     return _again(stored)
@@ -149,6 +150,7 @@ def _peek(login_id: str) -> Stored:
 def _again(stored: Stored) -> Response:
     if isinstance(stored.state, Finished):
         return browser.see_other(finish.onward(stored.state.ticket))
+    rates.must_fit("logins")
     fresh = services().logins.again(stored.state.ticket)
     return browser.see_other(f"/login/{fresh.ticket.id}")
 

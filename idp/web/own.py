@@ -2,7 +2,7 @@
 
 from flask import Response, make_response, render_template
 
-from idp import browser
+from idp import browser, rates
 from idp.errors import UnauthorizedError
 from idp.events import Reason
 from idp.login import AuthorizationRequest
@@ -47,6 +47,7 @@ def start_login(next_page: str, required_acr: str) -> str:
         nonce=None,
         code_challenge="",
     )
+    rates.must_fit("logins")
     started = services().logins.start(
         asked,
         browser.browser_hash(),

@@ -1,8 +1,11 @@
 """Attacks across what was added late: odd names on a real PostgreSQL, sectors nobody vouched for."""
 
 import base64
+import hmac
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,10 +18,14 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
 from idp import client_certificates
+from idp.conf import Grants, Rates
 from idp.jws import NotGenuine
+from idp.login import digest
+from idp.registration import DEVICE_CODE
 from idp.relying_parties import RelyingParty
 from idp.subjects import sector_of
 from tests.attacks.registrar import GOOD, Registrar
+from tests.unit.oidc.scene import Asked, World
 
 ORIGIN = {"Origin": "https://page.example.go.kr"}
 STRANGER = "https://mail.stranger.go.kr/callback"
@@ -101,3 +108,52 @@ def test_a073_a_certificate_whose_subject_is_spoilt_is_none(good: bytes, bad: by
     spoilt = base64.b64encode(der.replace(good, bad)).decode()
     with pytest.raises(NotGenuine):
         client_certificates.read(f":{spoilt}:")
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[World]:
+    """One sign-in a minute, so that the second beginning is one too many, however it is asked for."""
+    made = World(tmp_path, rates=Rates(logins=1), grants=Grants(device=True))
+    yield made
+    made.close()
+
+
+def csrf(world: World, cookie: str, purpose: str) -> str:
+    key = world.parts.keys.secret("csrf")
+    return hmac.digest(key, f"{digest(cookie)}:{purpose}".encode(), "sha256").hex()
+
+
+@pytest.mark.parametrize("way", ["again", "anew", "account"])
+def test_a110_no_way_begins_sign_ins_without_being_counted(strict: World, way: str) -> None:
+    """Each is a state in the store, each beginning an event: both are bounded for one address."""
+    strict.parts.methods["mobile_id"] = object()  # type: ignore[index]  # only its name is asked for
+    with strict.browser() as browser:
+        query = Asked(strict.register()).parameters()
+        login = browser.get("/oauth/authorize", query_string=query).headers["Location"]
+        found = browser.get_cookie("gongmu-browser")
+        assert found is not None
+        purpose = "account" if way == "account" else login.strip("/").replace("/", ":")
+        form = {"csrf": csrf(strict, found.value, purpose)}
+        if way == "again":
+            answer = browser.get(f"{login}/again")
+        else:
+            path = "/account/sign-in" if way == "account" else f"{login}/mobile_id"
+            answer = browser.post(path, data=form)
+        assert answer.status_code == 429, answer.text
+
+
+def test_a110_a_device_s_page_begins_no_sign_ins_without_end(strict: World) -> None:
+    printer = strict.register("printer", redirect_uris=(), grant_types=(DEVICE_CODE,))
+    with strict.browser() as browser:
+        asked = browser.post(
+            "/oauth/device_authorization", data={"scope": "openid"}, headers=printer.basic
+        )
+        browser.get("/device")
+        found = browser.get_cookie("gongmu-browser")
+        assert found is not None
+        form = {
+            "csrf": csrf(strict, found.value, "device"),
+            "user_code": asked.get_json()["user_code"],
+        }
+        page = browser.post("/device", data=form).headers["Location"]
+        assert browser.get(page).status_code == 429
