@@ -84,6 +84,7 @@ def press_sign_in(page: Page, demo: Provider, party: str) -> None:
 
 def scan(page: Page) -> str:
     """What a camera reads from the screen."""
+    page.locator("#qr").scroll_into_view_if_needed()
     link = read_picture(page.screenshot())
     assert link.startswith("openid4vp://?")
     return link
