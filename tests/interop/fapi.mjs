@@ -48,7 +48,12 @@ async function main() {
   const claims = tokens.claims()
   const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub, { DPoP })
   const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP })
-  print({ token_type: tokens.token_type, claims, userinfo, refreshed: refreshed.token_type })
+  const logout = client.buildEndSessionUrl(config, {
+    id_token_hint: tokens.id_token,
+    post_logout_redirect_uri: settings.logout_uri,
+  })
+  const told = { token_type: tokens.token_type, claims, userinfo, refreshed: refreshed.token_type }
+  print({ ...told, end_session_url: logout.href })
 }
 
 main().then(

@@ -39,6 +39,7 @@ def test_signed_pushed_and_bound_to_a_key(gongmu: Running, jarm: bool) -> None: 
         "issuer": gongmu.issuer,
         "client_id": name,
         "redirect_uri": party.redirect_uri,
+        "logout_uri": party.party.post_logout_redirect_uris[0],
         "jwk": {**key.jwks["keys"][0], "d": private},
         "jarm": jarm,
         "parameters": {
@@ -46,25 +47,30 @@ def test_signed_pushed_and_bound_to_a_key(gongmu: Running, jarm: bool) -> None: 
             "claims": '{"userinfo":{"email":null}}',
         },
     }
-    with subprocess.Popen(
-        [NODE, str(HERE / "fapi.mjs"), json.dumps(settings)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as node:
+    with (
+        gongmu.signed_in() as browser,
+        subprocess.Popen(
+            [NODE, str(HERE / "fapi.mjs"), json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as node,
+    ):
         assert node.stdin
         assert node.stdout
         assert node.stderr
         line = node.stdout.readline()
         assert line, node.stderr.read()
-        with gongmu.signed_in() as browser:
-            answer = browser.get(json.loads(line)["authorization_url"])
+        answer = browser.get(json.loads(line)["authorization_url"])
         assert answer.status_code == 303
         assert ("response=" in answer.headers["location"]) is jarm
         told, fault = node.communicate(f"{answer.headers['location']}\n", timeout=DEADLINE_S)
-    assert told, fault
-    found = json.loads(told)
+        assert told, fault
+        found = json.loads(told)
+        out = browser.get(found["end_session_url"])
+    assert out.headers["location"] == settings["logout_uri"]
+    assert "gongmu-session=;" in out.headers["set-cookie"]
     assert found["token_type"].lower() == found["refreshed"].lower() == "dpop"
     assert found["claims"]["aud"] == name
     assert found["userinfo"]["email"] == "hong@example.go.kr"
