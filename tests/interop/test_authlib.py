@@ -1,12 +1,13 @@
 """Authlib's own client signs in, refreshes and logs out; it hears of the end by the back channel."""
 
+import warnings
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from authlib.common.security import generate_token
+from authlib.deprecate import AuthlibDeprecationWarning
 from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -15,6 +16,10 @@ from tests.desk import Desk
 from tests.fakes.receiver import Receiver, genuine, receiver
 from tests.interop.parties import registered, session_is_over, signed_in_at
 from tests.provider import Provider
+
+with warnings.catch_warnings():  # it would rather have a successor of httpx
+    warnings.simplefilter("ignore", AuthlibDeprecationWarning)
+    from authlib.integrations.httpx_client import OAuth2Client
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 NAME = "by-authlib"
