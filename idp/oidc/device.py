@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify
 
-from idp import rates
+from idp import assurance, rates
 from idp.errors import AccessDenied, RequestError
 from idp.events import Reason
 from idp.oidc import (
@@ -132,6 +132,8 @@ def _sitting(request: DeviceRequest, party: RelyingParty, binding: str) -> Sitti
     owner = parts.sessions.get(request.session)
     if owner is None:
         raise invalid_grant(Reason.SESSION_OVER, party)
+    if not assurance.reaches(owner.acr, party.minimum_acr):  # raised since it was allowed
+        raise invalid_grant(Reason.ACR_UNMET, party)
     try:
         official = gate.admit(owner, party)
         session = device_session.start(

@@ -6,7 +6,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from idp import browser
+from idp import assurance, browser
 from idp.errors import AccessDenied, RequestError
 from idp.events import Event, Kind, Reason
 from idp.oidc import codes, gate, minting, refresh, resources
@@ -111,6 +111,8 @@ def _sitting(code: Code, party: RelyingParty) -> Sitting:
     session = services().sessions.get(code.session)
     if session is None:
         raise invalid_grant(Reason.SESSION_OVER, party)
+    if not assurance.reaches(session.acr, party.minimum_acr):  # raised since the code was made
+        raise invalid_grant(Reason.ACR_UNMET, party)
     try:
         official = gate.admit(session, party)
     except AccessDenied as error:

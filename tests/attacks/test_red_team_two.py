@@ -4,6 +4,7 @@ import base64
 import hmac
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from idp.registration import DEVICE_CODE
 from idp.relying_parties import RelyingParty
 from idp.subjects import sector_of
 from tests.attacks.registrar import GOOD, Registrar
-from tests.unit.oidc.scene import Asked, World
+from tests.unit.oidc.scene import ACR_1, ACR_2, HONG, Asked, World, sent_back
 
 ORIGIN = {"Origin": "https://page.example.go.kr"}
 STRANGER = "https://mail.stranger.go.kr/callback"
@@ -48,7 +49,7 @@ def registering(provider: Registrar, token: str, body: str) -> httpx.Response:
 @pytest.mark.services
 @pytest.mark.parametrize("name", ["\\u0000", "\\ud800"])
 @pytest.mark.parametrize("place", ["key", "set", "metadata"])
-def test_a105_the_name_of_a_member_is_held_to_what_a_store_takes(
+def test_a041_the_name_of_a_member_is_held_to_what_a_store_takes(
     provider: Registrar, invitation: str, name: str, place: str
 ) -> None:
     """NUL in one party's settings made PostgreSQL refuse to read the origins of all parties."""
@@ -101,7 +102,7 @@ def certificate() -> bytes:
         (b"\x0c\x08AAAAAAAA", b"\x03\x08AAAAAAAA"),  # bits where a text belongs
     ],
 )
-def test_a073_a_certificate_whose_subject_is_spoilt_is_none(good: bytes, bad: bytes) -> None:
+def test_a_certificate_whose_subject_is_spoilt_is_none(good: bytes, bad: bytes) -> None:
     """Its subject is read late: a caller's own certificate brought the endpoint down for that call."""
     der = certificate()
     assert client_certificates.read(f":{base64.b64encode(der).decode()}:").subject
@@ -124,7 +125,7 @@ def csrf(world: World, cookie: str, purpose: str) -> str:
 
 
 @pytest.mark.parametrize("way", ["again", "anew", "account"])
-def test_a110_no_way_begins_sign_ins_without_being_counted(strict: World, way: str) -> None:
+def test_no_way_begins_sign_ins_without_being_counted(strict: World, way: str) -> None:
     """Each is a state in the store, each beginning an event: both are bounded for one address."""
     strict.parts.methods["mobile_id"] = object()  # type: ignore[index]  # only its name is asked for
     with strict.browser() as browser:
@@ -142,7 +143,7 @@ def test_a110_no_way_begins_sign_ins_without_being_counted(strict: World, way: s
         assert answer.status_code == 429, answer.text
 
 
-def test_a110_a_device_s_page_begins_no_sign_ins_without_end(strict: World) -> None:
+def test_a_device_s_page_begins_no_sign_ins_without_end(strict: World) -> None:
     printer = strict.register("printer", redirect_uris=(), grant_types=(DEVICE_CODE,))
     with strict.browser() as browser:
         asked = browser.post(
@@ -157,3 +158,53 @@ def test_a110_a_device_s_page_begins_no_sign_ins_without_end(strict: World) -> N
         }
         page = browser.post("/device", data=form).headers["Location"]
         assert browser.get(page).status_code == 429
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, grants=Grants(device=True))
+    yield made
+    made.close()
+
+
+def raise_minimum(world: World, name: str) -> None:
+    register = world.parts.relying_parties
+    party = register.get(name)
+    assert party is not None
+    register.update(replace(party, minimum_acr=ACR_2), "test")
+
+
+def test_a_minimum_raised_meanwhile_holds_for_a_device(devices: World) -> None:
+    """Allowed by a sign-in that was strong enough then; the tokens are made now."""
+    settings = {"redirect_uris": (), "grant_types": (DEVICE_CODE,), "minimum_acr": ACR_1}
+    printer = devices.register("printer", **settings)
+    with devices.browser() as browser:
+        told = browser.post(
+            "/oauth/device_authorization", data={"scope": "openid"}, headers=printer.basic
+        ).get_json()
+        browser.set_cookie("gongmu-session", devices.new_session(HONG, ACR_1)[1])
+        browser.get("/device")
+        found = browser.get_cookie("gongmu-browser")
+        assert found is not None
+        form = {"csrf": csrf(devices, found.value, "device"), "user_code": told["user_code"]}
+        page = browser.post("/device", data=form).headers["Location"]
+        purpose = page.strip("/").replace("/", ":")
+        allowed = {"csrf": csrf(devices, found.value, purpose), "decision": "allow"}
+        assert browser.post(page, data=allowed).status_code == 303
+        raise_minimum(devices, "printer")
+        poll = {"grant_type": DEVICE_CODE, "device_code": told["device_code"]}
+        answer = browser.post("/oauth/token", data=poll, headers=printer.basic)
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_grant")
+        assert devices.events()[0]["reason"] == "acr_unmet"
+
+
+def test_a_minimum_raised_meanwhile_holds_for_a_code(devices: World) -> None:
+    asked = Asked(devices.register(minimum_acr=ACR_1))
+    with devices.browser() as browser:
+        browser.set_cookie("gongmu-session", devices.new_session(HONG, ACR_1)[1])
+        answer = browser.get("/oauth/authorize", query_string=asked.parameters())
+        code = sent_back(answer.headers["Location"])["code"]
+        raise_minimum(devices, "mail")
+        form, headers = asked.form(code), asked.registered.basic
+        answer = browser.post("/oauth/token", data=form, headers=headers)
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_grant")
