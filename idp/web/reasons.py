@@ -101,8 +101,6 @@ _PARTIES: dict[Reason, Words] = {
     Reason.REQUEST_OBJECT: Words("G-222", N_("The service's signed request is not valid"), _PARTY),
     Reason.REQUEST_URI: Words("G-223", N_("This request is over or was used before"), _AGAIN),
     Reason.RESOURCE: Words("G-224", N_("The service asked for a system it may not use"), _PARTY),
-    Reason.DPOP_PROOF: Words("G-230", N_("The service did not prove its key"), _PARTY),
-    Reason.SENDER_KEY: Words("G-231", N_("The service came with another key"), _PARTY),
 }
 _NO_LOGIN = Words("G-301", N_("This sign-in is not open in this browser"), _AGAIN)
 _LOGINS: dict[Reason, Words] = {
