@@ -98,7 +98,7 @@ def _focused(page: Page) -> str:
 def test_the_keyboard_goes_through_the_qr_page_in_reading_order(page: Page) -> None:
     page.goto("/page/qr")
     order = []
-    for _press in range(7):
+    for _press in range(8):
         page.keyboard.press("Tab")
         order.append(_focused(page))
         ring = "getComputedStyle(document.activeElement).outlineStyle"
@@ -110,6 +110,7 @@ def test_the_keyboard_goes_through_the_qr_page_in_reading_order(page: Page) -> N
         "New QR code",
         "Open the mobile ID app",
         "Open Web wallet",
+        "Let this browser ask for the mobile ID",
         "Cancel and go back",
     ]
 

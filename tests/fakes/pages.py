@@ -361,6 +361,7 @@ def create_pages_app(
     @app.get("/page/<name>")
     def page(name: str) -> str:
         template, values = SAMPLES[name]
+        browser.allow_frames(values.get("frames", ()))
         return render_template(template, **values)
 
     @app.get("/reason/<reason>")
