@@ -1,6 +1,5 @@
 """Few fixtures, all explicit: real servers and running providers, one of each per test run."""
 
-import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -11,8 +10,6 @@ import structlog
 from tests.provider import Provider, start_demo
 from tests.servers import new_database, postgres_server, redis_server
 from tests.servers_slapd import Authority, Slapd, slapd
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +40,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture
 def postgres_database(postgres_url: str) -> str:
     """An empty database of one's own in that server."""
-    return new_database(postgres_url, f"test_{next(_numbers)}")
+    return new_database(postgres_url, "test")
 
 
 @pytest.fixture(scope="session")

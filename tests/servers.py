@@ -5,6 +5,7 @@ dies with the test run even when that is killed (`setpriv --pdeathsig`).
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from psycopg import sql
 
 T = TypeVar("T")
 DEADLINE_S = 60.0
+_numbers = itertools.count(1)
 
 
 class DidNotStart(Exception):
@@ -197,8 +199,7 @@ def postgres_server() -> Iterator[str]:
         program = [_postgres_program("postgres"), "-D", str(data / "db"), *options]
         child = Child("postgres", [*_as_postgres(), *program, "-c", "max_connections=200"])
         child.wait_until(lambda: _postgres_answers(port))
-        new_database(f"postgresql+psycopg://gongmu@127.0.0.1:{port}/postgres", "gongmu")
-        yield f"postgresql+psycopg://gongmu@127.0.0.1:{port}/gongmu"
+        yield new_database(f"postgresql+psycopg://gongmu@127.0.0.1:{port}/postgres", "gongmu")
     finally:
         if child is not None:
             child.stop(signal.SIGINT)  # "fast" shutdown: does not wait for clients
@@ -214,7 +215,12 @@ def _postgres_answers(port: int) -> bool | None:
 
 
 def new_database(url: str, name: str) -> str:
-    """An empty database beside the one at `url`; gives its URL."""
+    """An empty database beside the one at `url`; gives its URL.
+
+    Its name gets a number: a fixture of a package is built again whenever the order of the tests comes
+    back to that package.
+    """
+    name = f"{name}_{next(_numbers)}"
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     return f"{url.rsplit('/', 1)[0]}/{name}"

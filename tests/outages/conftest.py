@@ -1,6 +1,5 @@
 """One stack for all outages of this package: its stores are its own."""
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -9,8 +8,6 @@ from tests.outages.stack import Stack, stack
 from tests.servers import new_database, redis_server
 from tests.servers_slapd import Authority, Slapd, slapd
 from tests.stack import demo_entries
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="package")
@@ -24,7 +21,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 def shared(
     postgres_url: str, directory: Slapd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    database = new_database(postgres_url, f"outages_{next(_numbers)}")
+    database = new_database(postgres_url, "outages")
     folder = tmp_path_factory.mktemp("outages")
     with redis_server() as redis_url, stack(folder, redis_url, database, directory) as running:
         yield running

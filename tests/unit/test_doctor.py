@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from cryptography import x509
+from psycopg import sql
 from sqlalchemy import update
 
 from idp import conf_file, embedded
@@ -298,7 +299,8 @@ def test_postgresql(patient: Patient, postgres_url: str) -> None:
     assert any("PostgreSQL 1" in one.found for one in patient.of("sql"))
     assert any("superuser" in one.found for one in patient.of("sql"))
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("ALTER DATABASE examined SET synchronous_commit = off")
+        name = sql.Identifier(url.rpartition("/")[2])
+        connection.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
         connection.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
         connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO plain")
     assert "synchronous_commit = off" in patient.worst("sql").found
