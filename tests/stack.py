@@ -46,7 +46,7 @@ key_encryption_key_file = "key-encryption-key"
 directory_state_s = 0
 [rates]
 refusals = 10000000
-[methods.mobile_id]
+{rates}[methods.mobile_id]
 [methods.fido2]
 [sites.issuer]
 [sites.wallet]
@@ -84,14 +84,19 @@ groups_base_dn = "ou=groups,dc={name},dc=example"
 
 
 def start_stack(
-    folder: Path, redis_url: str, sql_url: str, directories: str, timeout_s: float = 3
+    folder: Path,
+    redis_url: str,
+    sql_url: str,
+    directories: str,
+    timeout_s: float = 3,
+    rates: str = "",
 ) -> Provider:
-    """A provider on those stores, ready, with relying parties registered."""
+    """A provider on those stores, ready, with relying parties registered. `rates` are more of them."""
     port = free_port()
     issuer = f"http://localhost:{port}"
     file = folder / "gongmu.toml"
     values = {"redis_url": redis_url, "sql_url": sql_url, "directories": directories}
-    values["timeout_s"] = str(timeout_s)
+    values |= {"timeout_s": str(timeout_s), "rates": rates}
     file.write_text(CONFIGURATION.format(issuer=issuer, port=port, **values), encoding="utf-8")
     begun = time.monotonic()
     child = Child("gongmu", [GONGMU, "--config", str(file), "serve"])

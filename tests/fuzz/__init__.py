@@ -1,0 +1,1 @@
+"""Hostile requests by the thousand: whatever comes, an answer, no 5xx and no secret."""
