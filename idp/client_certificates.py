@@ -18,7 +18,7 @@ from idp import jws
 
 MAX_CHARACTERS = 16 * 1024
 _PEM = b"-----BEGIN CERTIFICATE-----"
-_SPOILT = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_SPOILT = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 
 
 @dataclass(frozen=True, slots=True)

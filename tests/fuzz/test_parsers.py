@@ -1,10 +1,13 @@
 """Parsers of what relying parties send, given anything: a value that holds, or the named error."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
+from ssl import DER_cert_to_PEM_cert
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +15,12 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from idp import jws
+from idp import client_certificates, jws
 from idp.contracts import Use
 from idp.errors import RequestError
 from idp.oidc import assertions, claims_parameter, hints, parameters, request_objects
 from idp.relying_parties import RelyingParty
+from tests.fakes.certificates import Authority
 from tests.unit.oidc.scene import World
 
 KEY = ECKey.generate_key("P-256", {"kid": "fuzz"})
@@ -119,6 +123,23 @@ def test_a_hint_of_ours_is_read_or_not_genuine(world: World, name: str, value: A
         assert (type(hint.sub), type(hint.sid), type(hint.expires_at)) == (str, str, int)
 
 
+CERTIFICATE = Authority.root().leaf("https://a.example.go.kr", hosts=("a.example.go.kr",)).chain[0]
+
+
+@given(st.lists(st.tuples(st.integers(0, len(CERTIFICATE) - 1), st.integers(0, 255)), max_size=4))
+@quick
+def test_a_certificate_with_a_few_bytes_changed(changes: list[tuple[int, int]]) -> None:
+    """In either spelling of the proxy's header (RFC 9440)."""
+    der = bytearray(CERTIFICATE)
+    for place, value in changes:
+        der[place] = value
+    for text in (f":{b64encode(der).decode()}:", quote(DER_cert_to_PEM_cert(bytes(der)))):
+        with suppress(jws.NotGenuine):
+            found = client_certificates.read(text)
+            assert found.begins_at.tzinfo
+            assert all(isinstance(name, str) for name in found.dns_names)
+
+
 def test_unchanged_they_are_all_taken(world: World) -> None:
     """Else the tests above would never get past the first check."""
     issuer = world.parts.settings.issuer
@@ -130,3 +151,10 @@ def test_unchanged_they_are_all_taken(world: World) -> None:
         assertions.check(_signed(world, "JWT", {}), PARTY)
         hint = world.parts.keys.sign(good, hints.ID_TOKEN_TYP, Use.OIDC)
         assert hints.read(hint).sub == "s"
+
+
+def test_a_certificate_of_no_version_is_none() -> None:
+    place = CERTIFICATE.index(bytes.fromhex("a003020102")) + 4  # version 3 (RFC 5280 §4.1.2.1)
+    der = CERTIFICATE[:place] + b"\x01" + CERTIFICATE[place + 1 :]
+    with pytest.raises(jws.NotGenuine):
+        client_certificates.read(f":{b64encode(der).decode()}:")
