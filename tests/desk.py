@@ -111,6 +111,20 @@ class Desk(Browser):
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     login: str = ""
+    news: str = ""  # the page that told of changes with one's passkeys on the last way, if any
+
+    def get(self, address: str) -> str:
+        """The same, past the page that says what changed with one's passkeys."""
+        return self._past_news(super().get(address))
+
+    def post(self, address: str, **fields: str) -> str:
+        """The same."""
+        return self._past_news(super().post(address, **fields))
+
+    def _past_news(self, where: str) -> str:
+        self.news = self.page if urlsplit(where).path.endswith("/news") else ""
+        onward = r'class="button[^"]*" href="(/oauth/authorize[^"]+)"'
+        return super().get(self.find(onward)) if self.news else where
 
     @property
     def registered(self) -> dict[str, Any]:

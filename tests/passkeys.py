@@ -38,7 +38,6 @@ class Seat(Desk):
     """A browser at a desk whose person may have a passkey."""
 
     key: SecurityKey = field(init=False)
-    news: str = ""  # the page that told of changes on the last way, if any
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,20 +55,6 @@ class Seat(Desk):
         if "data-options=" not in self.page:
             self.post(f"{self.login}/fido2")
         return self
-
-    def get(self, address: str) -> str:
-        """The same, past the page that says what changed with one's passkeys."""
-        return self._past_news(super().get(address))
-
-    def post(self, address: str, **fields: str) -> str:
-        """The same."""
-        return self._past_news(super().post(address, **fields))
-
-    def _past_news(self, where: str) -> str:
-        self.news = self.page if urlsplit(where).path.endswith("/news") else ""
-        return (
-            super().get(self.find(r'class="button primary" href="([^"]+)"')) if self.news else where
-        )
 
     def touch(self, **spoilt: Any) -> str:
         """Answer the challenge on the page; where that ends."""

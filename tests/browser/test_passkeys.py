@@ -172,9 +172,9 @@ def machine(opened: Open, held: Held) -> Machine:
 
 def test_made_used_without_typing_and_removed(machine: Machine, held: Held) -> None:
     page = machine.page
-    machine.enrol("내 노트북")
+    machine.enrol("지울 노트북")
     page.wait_for_url("**/account/passkeys")
-    expect(page.locator("main")).to_contain_text("내 노트북")
+    expect(page.locator("main")).to_contain_text("지울 노트북")
     assert len(machine.credentials) == 1
     machine.sign_out()
     machine.touches(at_once=False)
@@ -182,7 +182,7 @@ def test_made_used_without_typing_and_removed(machine: Machine, held: Held) -> N
     machine.press()
     machine.arrived()
     page.goto(f"{machine.demo.issuer}/account/passkeys")
-    page.get_by_role("link", name=re.compile("삭제.*내 노트북")).click()
+    page.get_by_role("link", name=re.compile("삭제.*지울 노트북")).click()
     page.locator("main button.danger").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("로그인하지 않았습니다")
 
