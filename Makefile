@@ -1,6 +1,8 @@
 # Every command does its own set-up. `make demo` is where to start.
 .PHONY: setup demo test check fix soak bench wheel
 PY = .venv/bin/python
+# In the order of the files, so that what passed once passes again; `make soak` shuffles them.
+FIXED = -p no:randomly
 QUICK = not services and not browser and not interop
 DEMO ?=
 
@@ -14,10 +16,10 @@ demo: ## everything on this machine: http://localhost:8000
 test: ## every test, on real servers; the quick ones on two cores first
 	@tools/setup.sh test
 ifdef ARGS
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(FIXED) $(ARGS)
 else
-	@failed=0; $(PY) -m pytest -q -n 2 -m "$(QUICK)" || failed=1; \
-	$(PY) -m pytest -m "not ($(QUICK))" || failed=1; exit $$failed
+	@failed=0; $(PY) -m pytest $(FIXED) -q -n 2 -m "$(QUICK)" || failed=1; \
+	$(PY) -m pytest $(FIXED) -m "not ($(QUICK))" || failed=1; exit $$failed
 endif
 
 check: ## format, lint, types, imports, dependencies, fast tests
@@ -27,7 +29,7 @@ check: ## format, lint, types, imports, dependencies, fast tests
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
-	$(PY) -m pytest -q -n 2 -m "$(QUICK)" --cov --cov-report=term:skip-covered $(ARGS)
+	$(PY) -m pytest $(FIXED) -q -n 2 -m "$(QUICK)" --cov --cov-report=term:skip-covered $(ARGS)
 
 fix: ## format and fix what can be fixed
 	@tools/setup.sh check

@@ -1,7 +1,7 @@
 """One suite for every implementation of the short-lived store: real Redis, embedded Valkey's protocol, the fake."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +12,10 @@ from idp.store.short import RedisShort, open_short
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[RedisShort]:
-    yield open_short(redis_url)
+def store(redis_url: str) -> RedisShort:
+    """An empty one: other tests use the same server."""
     redis.Redis.from_url(redis_url).flushdb()
+    return open_short(redis_url)
 
 
 pytestmark = pytest.mark.services

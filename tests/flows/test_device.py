@@ -116,12 +116,13 @@ def test_a_device_signs_in(gongmu: Running) -> None:
         page = browser.get(path).text
         for shown in ("메일", "홍길동", "Firefox, Android", device.told["user_code"], "127.0.0.1"):
             assert shown in page
-        assert browser.get("/account").text.count("Firefox, Android") == 0
+        before = browser.get("/account").text.count("Firefox, Android")
         assert post(browser, path, decision="allow").status_code == 303
         assert "기기에서 계속하세요" in browser.get(path).text
         mark = gongmu.mark()
         tokens = device.tokens()
-        assert "Firefox, Android" in browser.get("/account").text  # where it can be ended
+        after = browser.get("/account").text.count("Firefox, Android")
+        assert after > before  # where it can be ended
     kinds = [event["kind"] for event in gongmu.events_after(mark)]
     assert kinds == [
         "session:start:accepted",

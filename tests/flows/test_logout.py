@@ -152,24 +152,25 @@ def test_logout_at_one_party_is_told_to_all(
     log_out(desk, second)
     heard(demo, ears.told, TOLD, first)
     heard(demo, ears.told_too, TOLD_TOO, second)
-    story = [event for event in settled(demo, mark, 2) if event.get("journey")]
-    journeys: dict[str, set[str]] = {TOLD: set(), TOLD_TOO: set()}
-    for event in story:
-        if "delivery" in event["kind"]:
-            journeys[event["relying_party"]].add(event["journey"])
-    assert journeys[TOLD] & journeys[TOLD_TOO]  # the end of the same story
+    story = story_of_both(demo, mark)
     told = str(story)
     for secret in (claims_of(first)["sub"], claims_of(second)["sub"], ears.told.url):
         assert secret not in told
 
 
-def settled(demo: Provider, mark: str, count: int) -> list[dict[str, Any]]:
-    """The events since the mark, once that many deliveries are among them."""
+def story_of_both(demo: Provider, mark: str) -> list[dict[str, Any]]:
+    """The events of the journey at whose end both were told; others may still hear of earlier ends."""
     end = time.monotonic() + 10
     while True:
         found = demo.events_after(mark)
-        if sum(event["kind"] == "logout:delivery:done" for event in found) >= count:
-            return found
+        told = [event for event in found if event["kind"] == "logout:delivery:done"]
+        of_one, of_the_other = (
+            {event["journey"] for event in told if event["relying_party"] == party} - {None}
+            for party in (TOLD, TOLD_TOO)
+        )
+        if of_one & of_the_other:
+            (journey,) = of_one & of_the_other
+            return [event for event in found if event["journey"] == journey]
         assert time.monotonic() < end, [event["kind"] for event in found]
         time.sleep(0.1)
 

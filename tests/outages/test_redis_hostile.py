@@ -76,8 +76,8 @@ def _pickled(store: redis.Redis, key: str, _stored: bytes) -> None:
 
 def _moved(store: redis.Redis, key: str, _stored: bytes) -> None:
     """A value of ours, from another key."""
-    other = next(one for one in store.scan_iter("login:*") if one.decode() != key)
-    store.set(key, store.get(other), ex=60)
+    others = (one for one in store.scan_iter("login:*", _type="string") if one.decode() != key)
+    store.set(key, next(filter(None, map(store.get, others))), ex=60)
 
 
 POISONS = {
