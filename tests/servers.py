@@ -99,19 +99,47 @@ class Child:
         return willing
 
 
+class RedisProcess:
+    """A redis-server of our own at `url`, which can be ended and started again."""
+
+    def __init__(self, data: str) -> None:
+        port = free_port()
+        self._data = Path(data)
+        self.url = f"redis://127.0.0.1:{port}/0"
+        options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", data, "--save", ""]
+        self._command = ["redis-server", *options]
+        self._start()
+
+    def _start(self) -> None:
+        self.child = Child("redis", self._command)
+        self.child.wait_until(lambda: _redis_answers(self.url))
+
+    def restart(self, *, keep: bool) -> None:
+        """Another process on the same port, with all the old one held or with nothing."""
+        with redis.Redis.from_url(self.url) as client:
+            client.shutdown(save=keep, nosave=not keep)
+        self.child.stop()
+        if not keep:
+            (self._data / "dump.rdb").unlink(missing_ok=True)  # of an earlier restart
+        self._start()
+
+
+@contextlib.contextmanager
+def redis_process() -> Iterator[RedisProcess]:
+    """A redis-server of our own that a test may restart."""
+    with tempfile.TemporaryDirectory(prefix="gongmu-redis-data-") as data:
+        process = RedisProcess(data)
+        try:
+            yield process
+        finally:
+            process.child.stop()
+
+
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
     """A redis-server of our own; gives its URL."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="gongmu-redis-data-") as data:
-        options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", data, "--save", ""]
-        child = Child("redis", ["redis-server", *options])
-        try:
-            url = f"redis://127.0.0.1:{port}/0"
-            child.wait_until(lambda: _redis_answers(url))
-            yield url
-        finally:
-            child.stop()
+    with redis_process() as process:
+        yield process.url
 
 
 @dataclass
