@@ -31,14 +31,14 @@ class Kind(StrEnum):
     CONSENT_GIVEN = "consent:grant:accepted"
     CONSENT_REFUSED = "consent:grant:refused"
     CONSENT_WITHDRAWN = "consent:grant:withdrawn"
-    TOKEN_ISSUED = "token:issue:accepted"  # noqa: S105
-    TOKEN_REFUSED = "token:issue:refused"  # noqa: S105
-    TOKEN_EXCHANGED = "token:exchange:accepted"  # noqa: S105
+    TOKEN_ISSUED = "token:issue:accepted"  # noqa: S105 - the name of a kind
+    TOKEN_REFUSED = "token:issue:refused"  # noqa: S105 - the name of a kind
+    TOKEN_EXCHANGED = "token:exchange:accepted"  # noqa: S105 - the name of a kind
     DEVICE_CODE_REFUSED = "device:code:refused"
     GRANT_ENDED = "token:grant:ended"
     CODE_REPLAYED = "token:code:replayed"
     REFRESH_REUSED = "token:refresh:reused"
-    TOKEN_REJECTED = "token:use:refused"  # noqa: S105
+    TOKEN_REJECTED = "token:use:refused"  # noqa: S105 - the name of a kind
     LOGOUT_REFUSED = "logout:request:refused"
     LOGOUT_DELIVERED = "logout:delivery:done"
     LOGOUT_DELAYED = "logout:delivery:delayed"  # one try failed, another follows
@@ -88,7 +88,7 @@ class Reason(StrEnum):
     LOGIN_REQUIRED = "login_required"
     CONSENT_REQUIRED = "consent_required"
     ACR_UNMET = "acr_unmet"
-    ID_TOKEN_HINT = "id_token_hint"  # noqa: S105
+    ID_TOKEN_HINT = "id_token_hint"  # noqa: S105 - the name of a reason
     REQUEST_OBJECT = "request_object"
     REQUEST_URI = "request_uri"
     RESOURCE = "resource"
@@ -98,7 +98,7 @@ class Reason(StrEnum):
     GRANT_CLIENT = "grant_of_other_client"
     GRANT_ENDED = "grant_ended"
     GRANT_TYPE = "grant_type"
-    TOKEN_INVALID = "token_invalid"  # noqa: S105
+    TOKEN_INVALID = "token_invalid"  # noqa: S105 - the name of a reason
     DPOP_PROOF = "dpop_proof"
     SENDER_KEY = "sender_key"  # a token, code or client with another key than its own
     REGISTRATION = "registration"  # it asked for what an administrator alone decides

@@ -1,14 +1,15 @@
 r"""One login as a state machine: the heart. No HTTP, no SQL; a pure value goes in, the next comes out.
 
     Started --begin--> Waiting --prove--> Proved --bind--> Bound --finish--> Finished
-       \\________________\\__________________\\_______________\\--> Failed(reason)
+       \__________________\__________________\_____________\________________\--> Failed(reason)
 
 * `Started`: the authorization request is valid; a browser is bound by the hash of its cookie.
 * `Waiting`: a QR is on the screen. The first frame whose address a wallet fetched pins it. For a
   method that answers in the browser itself (a passkey): a challenge is there, for one answer.
 * `Proved`: a presentation verified and the directory knows the person. Nobody is signed in yet.
 * `Bound`: the phone and the desk are one: same browser, or the return code typed at the desk.
-* `Finished`: a session exists; `/oauth/authorize?login=` makes the code.
+* `Finished`: a session is written, or about to be; `/oauth/authorize?login=` makes the code.
+  Who disowns the login at this moment still ends it.
 
 A transition takes one state and returns the next, so a step out of order does not type-check.
 `logins.py` keeps states in the short-lived store; every change is a compare-and-set.
@@ -35,7 +36,7 @@ class AuthorizationRequest:
 
     client_id: str
     redirect_uri: str
-    response_mode: str  # "query", "fragment" or "form_post"
+    response_mode: str  # one that the relying party registered (`registration.RESPONSE_MODES`)
     scope: tuple[str, ...]
     state: str | None
     nonce: str | None
@@ -62,7 +63,7 @@ class Ticket:
     journey: str
     browser_hash: str  # SHA-256 of the cookie of the browser that started
     request: AuthorizationRequest
-    relying_party: str  # display name key: the client_id
+    relying_party: str  # its client_id, as events say it
     required_acr: str
     created_at: datetime
     expires_at: datetime
@@ -74,7 +75,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What the wallet side of a login needs, from begin() on."""
+    """One method that was begun: what a wallet, or the browser with a passkey, answers to."""
 
     method: str
     handle: str

@@ -43,6 +43,12 @@ def postgres_database(postgres_url: str) -> str:
     return new_database(postgres_url, "test")
 
 
+@pytest.fixture(scope="module")
+def sql_url(postgres_url: str) -> str:
+    """The same for all the tests of a module."""
+    return new_database(postgres_url, "module")
+
+
 @pytest.fixture(scope="session")
 def demo(request: pytest.FixtureRequest) -> Iterator[Provider]:
     """`gongmu demo` on http://localhost:<port>.

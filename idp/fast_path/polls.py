@@ -102,7 +102,7 @@ class Polls:
         with self._app.app_context():
             query = method.link_query(qr_page.request_uri(_HANDLE, _FRAME))
             # The tables are large: page and polls share one copy.
-            basis = qr_page._basis(qr_page.prefix() + query)  # noqa: SLF001
+            basis = qr_page._basis(qr_page.prefix() + query)  # noqa: SLF001 - the page's own
         painter = view.painter if view is not None and view.basis is basis else _painter(basis)
         links = tuple(f"{one.present_prefix}{query}" for one in self._parts.settings.wallets)
         view = self._views[name] = _View(time.monotonic() + VIEW_KEPT_S, basis, painter, links)

@@ -4,6 +4,9 @@ GET  ?client_id=...                  a new request    -> a code (session and con
 GET  ?client_id=...&request=...      a signed one     -> the same
 GET  ?client_id=...&request_uri=...  one pushed before (`par.py`) -> the same
 GET  ?login=<id>                     back from login  -> the code, the consent page, or what stands in its way
+
+What is not `login` may be posted as well. A request is `given` as it came, then `values` (unwrapped from its
+signed object), then `asked` (checked).
 """
 
 from collections.abc import Callable
@@ -54,17 +57,17 @@ def authorize() -> Response:
     party = way_back.client(given)
     pushed = par.find(given, party)
     if pushed is not None:
-        return _told(way_back.of_request(pushed), partial(_begin, pushed))
+        return _or_tell_refusal(way_back.of_request(pushed), partial(_begin, pushed))
     try:
         values = _values(given, party)
     except RequestError as error:
         if not error.may_redirect:
             raise
         return _unread(given, party, error)
-    return _told(way_back.find(values, party), partial(_check_and_begin, values))
+    return _or_tell_refusal(way_back.find(values, party), partial(_check_and_begin, values))
 
 
-def _told(way: WayBack, then: Callable[[WayBack], Response]) -> Response:
+def _or_tell_refusal(way: WayBack, then: Callable[[WayBack], Response]) -> Response:
     """What `then` answers; what it refuses is told to the relying party."""
     try:
         return then(way)
@@ -149,7 +152,7 @@ def _resume(given: Parameters) -> Response:
     stored = services().logins.peek_for(login_id, browser.browser_hash())
     state = stored.state
     if isinstance(state, Finished):
-        return finished.ready(stored, _after_login)
+        return finished.when_ready(stored, _after_login)
     if isinstance(state, Failed) and (state.leaving or state.reason is Reason.DECLINED):
         way = way_back.of_request(state.ticket.request)
         error = refused("access_denied", "the person did not sign in", Reason.DECLINED)

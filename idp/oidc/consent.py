@@ -14,7 +14,7 @@ from idp.errors import RequestError
 from idp.events import Event, Kind, Reason
 from idp.login import AuthorizationRequest, fail
 from idp.oidc import codes, remembered, user_claims, way_back
-from idp.oidc.finished import Ready, ready
+from idp.oidc.finished import Ready, when_ready
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
@@ -58,7 +58,7 @@ def decide(login_id: str) -> Response:
     if decision not in ("allow", "deny"):
         raise RequestError("invalid_request", "decision is allow or deny")
     stored = services().logins.load_for(login_id, browser.browser_hash())
-    return ready(stored, _deny if decision == "deny" else _allow)
+    return when_ready(stored, _deny if decision == "deny" else _allow)
 
 
 def _allow(found: Ready) -> Response:

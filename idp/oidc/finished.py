@@ -34,8 +34,8 @@ class Ready:
     official: Official
 
 
-def ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
-    """What `then` answers for a login that is finished and still good.
+def when_ready(stored: Stored, then: Callable[[Ready], Response]) -> Response:
+    """Calls `then` with a login that is finished and still good, and gives its answer.
 
     What the relying party must know goes back to it; what concerns this browser alone is raised
     (LoginError, AccessDenied).

@@ -37,8 +37,11 @@ def covers(subject: str, client_id: str, wanted: Wanted) -> bool:
 
 
 def keep(connection: Connection, subject: str, client_id: str, wanted: Wanted) -> None:
-    """In the caller's transaction: agreed to as well. Of two at once the last one counts."""
-    given = _given(connection, subject, client_id)
+    """In the caller's transaction: agreed to as well.
+
+    The row is locked before it is read: what another tab withdraws at the same time stays withdrawn.
+    """
+    given = _given(connection, subject, client_id, lock=True)
     values = {
         "scope": " ".join(sorted(given.scope | wanted.scope)),
         "claims": " ".join(sorted(given.claims | wanted.claims)),
@@ -52,11 +55,10 @@ def keep(connection: Connection, subject: str, client_id: str, wanted: Wanted) -
     )
 
 
-def _given(connection: Connection, subject: str, client_id: str) -> Wanted:
-    row = connection.execute(
-        select(consents.c.scope, consents.c.claims).where(
-            consents.c.subject == subject, consents.c.client_id == client_id
-        )
-    ).one_or_none()
+def _given(connection: Connection, subject: str, client_id: str, *, lock: bool = False) -> Wanted:
+    query = select(consents.c.scope, consents.c.claims).where(
+        consents.c.subject == subject, consents.c.client_id == client_id
+    )
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     scope, claims = (row.scope, row.claims) if row else ("", "")
     return Wanted(frozenset(scope.split()), frozenset(claims.split()))

@@ -28,7 +28,7 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish, method_pages, methods, news
+from idp.web import admission, finish, method_pages, methods, news
 from idp.web.record import record
 
 blueprint = Blueprint("browser_answer", __name__)
@@ -101,7 +101,7 @@ def sign_in(used: Stored, state: Waiting, proof: Proof) -> Response:
     """The key is genuine: who is it, may they act? Then the session, in this same request."""
     try:
         official = services().people.find(proof.identifier.number)
-        person = finish.subject_of(proof.identifier.issuer, official)
+        person = admission.person_of(proof.identifier.issuer, official)
     except AccessDenied as error:
         services().logins.change(used, fail(state, error.reason))
         record(state, Kind.LOGIN_REFUSED, error.reason)

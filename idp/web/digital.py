@@ -18,7 +18,7 @@ from idp.login import Failed, Waiting, reject
 from idp.logins import Stored
 from idp.services import services
 from idp.web import browser_answer, methods, qr_page
-from idp.web.record import record, refused
+from idp.web.record import record, recorded
 
 blueprint = Blueprint("digital", __name__)
 
@@ -62,7 +62,7 @@ def _refused(stored: Stored, state: Waiting, error: ProofRejected) -> Response:
     after = reject(state)
     services().logins.change(stored, after)
     if not isinstance(after, Failed):
-        raise refused(error, state, Kind.PROOF_REJECTED) from error
+        raise recorded(error, state, Kind.PROOF_REJECTED) from error
     record(state, Kind.PROOF_REJECTED, error.reason)
     return browser.see_other(f"/login/{state.ticket.id}")
 

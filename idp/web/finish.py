@@ -1,37 +1,18 @@
-"""The last step of a login: the gate once more, the strength reached, the session with its event."""
+"""The end of a login (6): the gate once more, the strength reached, the session with its event."""
 
 from dataclasses import replace
 
 from flask import Response
-from flask_babel import gettext
 
 from idp import assurance, browser, randomness
-from idp.contracts import Identifier, Official
 from idp.errors import AccessDenied, OutsideError, WrongStep
 from idp.events import Reason
-from idp.login import Bound, Finished, LoginState, Person, Proved, Ticket, bind, fail, finish
+from idp.login import Bound, Finished, LoginState, Proved, Ticket, bind, fail, finish
 from idp.logins import Stored
-from idp.people import must_be_active
-from idp.relying_parties import RelyingParty
 from idp.services import services
-from idp.web import news, qr_page
+from idp.web import admission, news
 
 MAX_RACES = 5  # how often the phone may look while the session is written
-
-
-def party_of(ticket: Ticket) -> RelyingParty:
-    """The relying party of a login. AccessDenied when it was removed or disabled meanwhile."""
-    party = services().relying_parties.get(ticket.request.client_id)
-    if party is None or party.disabled:
-        raise AccessDenied("relying party gone", reason=Reason.CLIENT_DISABLED)
-    return party
-
-
-def service_name(ticket: Ticket) -> str:
-    """What the person signs in to, as pages say it."""
-    if not ticket.request.client_id:  # a page of ours, for nobody else
-        return str(gettext("My account"))
-    return qr_page.localized_name(party_of(ticket))
 
 
 def onward(ticket: Ticket) -> str:
@@ -54,15 +35,6 @@ def as_bound(state: LoginState) -> Bound | None:
     return state if isinstance(state, Bound) else None
 
 
-def admitted(person: Person, ticket: Ticket) -> Official:
-    """The account gate, asked live: in the directory, active, and let in by the relying party."""
-    official = services().people.find(person.personnel_number)
-    must_be_active(official)
-    if not ticket.own_page:
-        services().adapters[party_of(ticket).kind].admit(official)
-    return official
-
-
 def complete(stored: Stored, bound: Bound) -> Response:
     """Finish a login in this browser: 303 back to `/oauth/authorize?login=<id>`, or to our own page.
 
@@ -73,7 +45,7 @@ def complete(stored: Stored, bound: Bound) -> Response:
     parts = services()
     ticket = bound.ticket
     try:
-        admitted(bound.person, ticket)
+        admission.must_be_admitted(parts.people.find(bound.person.personnel_number), ticket)
         acr = _strength(bound)
     except AccessDenied as error:
         parts.logins.change(stored, fail(bound, error.reason))
@@ -123,10 +95,3 @@ def _strength(bound: Bound) -> str:
     if not reached or not assurance.reaches(reached, bound.ticket.required_acr):
         raise AccessDenied(f"reached {reached!r}", reason=Reason.ACR_UNMET)
     return reached
-
-
-def subject_of(person_issuer: str, official: Official) -> Person:
-    """The person behind a verified identifier, with our own id for them."""
-    identifier = Identifier(person_issuer, official.personnel_number)
-    subject = services().people.subject_id(identifier)
-    return Person(subject, official.source, official.personnel_number, official.name)

@@ -13,7 +13,7 @@ from idp.frames import frame
 from idp.login import LoginState, Started, Waiting, Wire, begin, fail
 from idp.logins import CHALLENGE_S, Stored
 from idp.services import services
-from idp.web import finish, methods, qr_page, setback
+from idp.web import admission, methods, qr_page, setback
 from idp.web.record import record
 
 NO_JS_REFRESH_S = 5
@@ -28,7 +28,7 @@ def start(stored: Stored, name: str) -> Waiting:
     if isinstance(services().methods[name], WalletMethod):
         services().logins.register_handle(waiting.wire.handle, state.ticket.id)
     services().logins.change(stored, waiting)
-    record(waiting, Kind.LOGIN_STARTED)
+    record(waiting, Kind.LOGIN_STARTED)  # a request that nobody looked at has no event
     return waiting
 
 
@@ -141,7 +141,7 @@ def _qr(state: Waiting, method: WalletMethod) -> Response:
 def page(template: str, state: LoginState, **values: Any) -> Response:
     """A page of this login, in the language that its request asks for."""
     ticket = state.ticket
-    name = finish.service_name(ticket)
+    name = admission.service_name(ticket)
     if not ticket.own_page:
         browser.allow_form_target(ticket.request.redirect_uri)
     g.ui_locales = ticket.request.ui_locales

@@ -27,7 +27,7 @@ def record(
     )
 
 
-def refused(error: LoginError, state: LoginState, kind: Kind = Kind.PROOF_REJECTED) -> LoginError:
+def recorded(error: LoginError, state: LoginState, kind: Kind = Kind.PROOF_REJECTED) -> LoginError:
     """The error, with its event written: one per refusal, in the login's journey."""
     record(state, kind, error.reason)
     error.recorded = True

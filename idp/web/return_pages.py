@@ -1,4 +1,4 @@
-"""The phone's browser after the wallet: bound, shown the return code, told how it went; "this was not me"."""
+"""The phone's browser after the wallet (4): bound, shown the return code, told how it went; "this was not me"."""
 
 import hmac
 from contextlib import suppress
@@ -25,8 +25,8 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish
-from idp.web.record import record, refused
+from idp.web import admission, finish
+from idp.web.record import record, recorded
 
 blueprint = Blueprint("return_pages", __name__)
 MAX_RACES = 5  # how often the desk may be quicker than "this was not me"
@@ -156,7 +156,7 @@ def _burned(stored: Stored) -> LoginError:
     state = stored.state
     if isinstance(state, Proved):
         services().logins.change(stored, fail(state, Reason.RESPONSE_CODE))
-    return refused(ProofRejected("wrong response code", reason=Reason.RESPONSE_CODE), state)
+    return recorded(ProofRejected("wrong response code", reason=Reason.RESPONSE_CODE), state)
 
 
 def _bind_or_show(stored: Stored, state: Proved) -> Response:
@@ -167,7 +167,7 @@ def _bind_or_show(stored: Stored, state: Proved) -> Response:
     try:
         shown = show_return_code(state, here)
     except ProofRejected as error:
-        raise refused(error, state) from error
+        raise recorded(error, state) from error
     if shown is not state:
         services().logins.change(stored, shown)
         record(shown, Kind.RETURN_CODE_SHOWN, subject=shown.person.subject)
@@ -190,7 +190,7 @@ def _facts(state: LoginState) -> dict[str, Any]:
     """What is being approved: which service, on which screen, where and when."""
     ticket = state.ticket
     return {
-        "relying_party": finish.service_name(ticket),
+        "relying_party": admission.service_name(ticket),
         "desk_device": ticket.device,
         "desk_place": ticket.network or ticket.address,
         "desk_time": ticket.created_at,

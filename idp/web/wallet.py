@@ -1,4 +1,4 @@
-"""The wallet's side of a login (OpenID4VP 1.0): the request and the response."""
+"""The wallet's side of a login (OpenID4VP 1.0): the request (3) and the response (4)."""
 
 import hashlib
 import hmac
@@ -32,9 +32,9 @@ from idp.login import (
 )
 from idp.logins import Stored
 from idp.services import services
-from idp.web import finish, qr_page, return_pages, setback
+from idp.web import admission, qr_page, return_pages, setback
 from idp.web.reasons import WORDS
-from idp.web.record import record, refused
+from idp.web.record import record, recorded
 
 blueprint = Blueprint("wallet_protocol", __name__)
 blueprint.register_blueprint(return_pages.blueprint)
@@ -57,7 +57,7 @@ def request_object(handle: str) -> Response:
     except ProofRejected as error:
         if error.reason is Reason.FRAME_NOT_PINNED:
             setback.keep(state, error.reason)
-        raise refused(error, state, Kind.LOGIN_FRAME_REFUSED) from error
+        raise recorded(error, state, Kind.LOGIN_FRAME_REFUSED) from error
     form = _form()
     wallet: dict[str, str] = {name: form[name] for name in _ASKED if name in form}
     attempt = services().logins.attempt(state, qr_page.response_uri(handle))
@@ -81,7 +81,7 @@ def presentation(handle: str) -> Response:
     if not isinstance(state, Waiting):
         return _same_again(state, digest)
     if not state.pinned:
-        raise refused(ProofRejected("never fetched", reason=Reason.LOGIN_STEP), state)
+        raise recorded(ProofRejected("never fetched", reason=Reason.LOGIN_STEP), state)
     attempt = services().logins.attempt(state, qr_page.response_uri(handle))
     try:
         proof = _method(state.wire).complete(attempt, state.wire.method_state, answer)
@@ -89,7 +89,7 @@ def presentation(handle: str) -> Response:
         return _declined(stored, state)
     except ProofRejected as error:
         _count_rejection(stored, state, error, is_error="error" in answer)
-        raise refused(error, state, Kind.PROOF_REJECTED) from error
+        raise recorded(error, state, Kind.PROOF_REJECTED) from error
     return _decide(stored, state, proof, digest)
 
 
@@ -162,7 +162,7 @@ def _same_again(state: LoginState, digest: str) -> Response:
     known = getattr(state, "answer_digest", "")
     if known and hmac.compare_digest(known, digest):
         return _redirect_uri(_wire(state))
-    raise refused(ProofRejected(f"response in {state.step}", reason=Reason.LOGIN_STEP), state)
+    raise recorded(ProofRejected(f"response in {state.step}", reason=Reason.LOGIN_STEP), state)
 
 
 def _redirect_uri(wire: Wire) -> Response:
@@ -206,9 +206,9 @@ def _decide(stored: Stored, state: Waiting, proof: Proof, digest: str) -> Respon
     subject = ""
     try:
         official = services().people.find(proof.identifier.number)
-        person = finish.subject_of(proof.identifier.issuer, official)
+        person = admission.person_of(proof.identifier.issuer, official)
         subject = person.subject
-        finish.admitted(person, state.ticket)
+        admission.must_be_admitted(official, state.ticket)
     except AccessDenied as error:
         new: Proved | Failed = fail(state, error.reason, digest)
     else:

@@ -132,9 +132,9 @@ class Keyholders:
 
 
 @contextmanager
-def keyholders(folder: Path) -> Iterator[Keyholders]:
+def keyholders(folder: Path, sql_url: str) -> Iterator[Keyholders]:
     """With a Redis of its own, which a test may flush."""
-    with redis_server() as url, running(folder, url, PROXY) as gongmu:
+    with redis_server() as url, running(folder, url, sql_url, PROXY) as gongmu:
         yield Keyholders(gongmu, url)
 
 

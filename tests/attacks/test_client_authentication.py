@@ -41,8 +41,8 @@ NAME = "CN=program,O=agency,C=KR"
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyholders]:
-    with keyholders(tmp_path_factory.mktemp("clients")) as found:
+def scene(tmp_path_factory: pytest.TempPathFactory, sql_url: str) -> Iterator[Keyholders]:
+    with keyholders(tmp_path_factory.mktemp("clients"), sql_url) as found:
         yield found
 
 

@@ -35,8 +35,8 @@ STRANGERS = (
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyholders]:
-    with keyholders(tmp_path_factory.mktemp("cors")) as found:
+def scene(tmp_path_factory: pytest.TempPathFactory, sql_url: str) -> Iterator[Keyholders]:
+    with keyholders(tmp_path_factory.mktemp("cors"), sql_url) as found:
         register = found.gongmu.world.register
         register("confidential", origins=("https://secret.example",))
         register(

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyholders]:
-    with keyholders(tmp_path_factory.mktemp("dpop")) as found:
+def scene(tmp_path_factory: pytest.TempPathFactory, sql_url: str) -> Iterator[Keyholders]:
+    with keyholders(tmp_path_factory.mktemp("dpop"), sql_url) as found:
         yield found
 
 

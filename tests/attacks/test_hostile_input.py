@@ -24,8 +24,10 @@ MAX_GROWTH_KB = 3 * 1024  # what was sent is twice that
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url) as provider:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
         yield provider
 
 

@@ -26,8 +26,10 @@ RACES = 10
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url) as provider:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
         yield provider
 
 
@@ -256,9 +258,9 @@ def test_a015_after_61_seconds(
     gives_page(gongmu, lambda: open_pushed(browser, "mail", uri))
 
 
-def test_a016_guesses_are_counted(tmp_path: Path, redis_url: str) -> None:
+def test_a016_guesses_are_counted(tmp_path: Path, redis_url: str, postgres_database: str) -> None:
     """Past the limit they cost no event; who has a real one is not in the way."""
-    with running(tmp_path, redis_url, rates=Rates(refusals=20)) as gongmu:
+    with running(tmp_path, redis_url, postgres_database, rates=Rates(refusals=20)) as gongmu:
         for whose in ("127.0.0.1", "of mail"):  # of other tests in this Redis
             gongmu.world.parts.short.delete(f"rate:refusals:{whose}")
         uri = pushed(gongmu, Asked(gongmu.party()))

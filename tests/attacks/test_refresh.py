@@ -18,8 +18,8 @@ API = "https://api.example/one"
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyholders]:
-    with keyholders(tmp_path_factory.mktemp("refresh")) as found:
+def scene(tmp_path_factory: pytest.TempPathFactory, sql_url: str) -> Iterator[Keyholders]:
+    with keyholders(tmp_path_factory.mktemp("refresh"), sql_url) as found:
         found.gongmu.parties["two"] = found.gongmu.world.register(
             "two",
             profile="public",

@@ -23,8 +23,10 @@ HOSTILE = '"><script>alert(1)</script> 상태 &amp;=+%0d%0a\u202e'
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url) as provider:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
         yield provider
 
 

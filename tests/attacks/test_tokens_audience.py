@@ -21,8 +21,10 @@ LEDGER, ARCHIVE = "https://ledger.example/api", "https://archive.example/"
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("audience"), redis_url) as provider:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("audience"), redis_url, sql_url) as provider:
         world, parties = provider.world, provider.parties
         parties["desk"] = world.register("desk", resources=(LEDGER, ARCHIVE))
         parties["ledger"] = world.register("ledger", protected_resources=(LEDGER,))

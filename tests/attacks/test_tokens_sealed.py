@@ -40,8 +40,10 @@ INTROSPECTION = "application/token-introspection+jwt"
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("sealed"), redis_url) as provider:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("sealed"), redis_url, sql_url) as provider:
         for name, settings in SEALED.items():
             provider.parties[name] = provider.world.register(
                 name, jwks=JWKS, claims_in_id_token=True, **settings

@@ -33,9 +33,11 @@ SCOPE = "openid profile offline_access"
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
     grants = Grants(device=True)
-    with running(tmp_path_factory.mktemp("device"), redis_url, grants=grants) as provider:
+    with running(tmp_path_factory.mktemp("device"), redis_url, sql_url, grants=grants) as provider:
         for name in ("printer", "scanner"):
             provider.parties[name] = provider.world.register(
                 name, redirect_uris=(), post_logout_redirect_uris=(), grant_types=GRANTS

@@ -27,9 +27,13 @@ INACTIVE = {"active": False}
 
 
 @pytest.fixture(scope="module")
-def gongmu(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Running]:
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
     grants = Grants(token_exchange=True)
-    with running(tmp_path_factory.mktemp("exchange"), redis_url, grants=grants) as provider:
+    with running(
+        tmp_path_factory.mktemp("exchange"), redis_url, sql_url, grants=grants
+    ) as provider:
         world, parties = provider.world, provider.parties
         callable_ones = ("records", "strict", "guarded", "closed", "unknown")
         parties["portal"] = world.register(

@@ -13,8 +13,8 @@ from tests.interop.node import HERE, NODE
 pytestmark = [pytest.mark.interop, pytest.mark.services, pytest.mark.timeout(120)]
 
 
-def test_fapi2_by_openid_client(tmp_path: Path) -> None:
-    with keyholders(tmp_path) as scene, scene.gongmu.signed_in() as browser:
+def test_fapi2_by_openid_client(tmp_path: Path, postgres_database: str) -> None:
+    with keyholders(tmp_path, postgres_database) as scene, scene.gongmu.signed_in() as browser:
         [public] = scene.keyed.jwks["keys"]
         secret = scene.keyed.key.private_numbers().private_value.to_bytes(32, "big")
         settings = {

@@ -1,4 +1,4 @@
-"""The same provider as a server on a port, with a real Redis: for attacks over HTTP."""
+"""The same provider as a server on a port, with a real Redis and PostgreSQL: for attacks over HTTP."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from werkzeug.serving import make_server
 
-from idp.conf import Server
+from idp.conf import Server, Stores
 from idp.contracts import Official
 from idp.oidc import codes
 from idp.oidc.codes import TakenCode
@@ -70,12 +70,14 @@ class Running:
 
 @contextmanager
 def running(
-    folder: Path, redis_url: str, settings: Server | None = None, **more: Any
+    folder: Path, redis_url: str, sql_url: str, settings: Server | None = None, **more: Any
 ) -> Iterator[Running]:
     """A provider on a free port of loopback, with a few relying parties. `more` are settings as well."""
     port = free_port()
     short = open_short(redis_url)
-    world = World(folder, f"http://localhost:{port}", Clock(None), short, server=settings, **more)
+    stores = Stores(redis_url=redis_url, sql_url=sql_url)
+    issuer = f"http://localhost:{port}"
+    world = World(folder, issuer, Clock(None), short, server=settings, stores=stores, **more)
     server = make_server("127.0.0.1", port, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -185,7 +185,9 @@ class World:
         clock: Clock | None = None,
         short: RedisShort | None = None,
         algorithms: Iterable[str] = ("ES256", "EdDSA"),
+        *,
         server: Server | None = None,
+        stores: Stores | None = None,
         **more: Any,
     ) -> None:
         self.clock = clock or Clock()
@@ -197,7 +199,7 @@ class World:
                 issuer=issuer,
                 environment="demo",
                 server=server or Server(),
-                stores=Stores(sql_url=f"sqlite:///{folder}/gongmu.db"),
+                stores=stores or Stores(sql_url=f"sqlite:///{folder}/gongmu.db"),
                 keys=Keys(
                     key_encryption_key_file=folder / "kek",
                     algorithms=cast("Any", tuple(algorithms)),
