@@ -1,9 +1,11 @@
 // A relying party of profile fapi2 that is openid-client and nothing else. Settings are one JSON argument:
-//   {issuer, client_id, redirect_uri, jwk, jarm: boolean, parameters}
+//   {issuer, client_id, redirect_uri, logout_uri, ear, jwk, jarm: boolean, parameters}
 // Its requests are signed and pushed with a DPoP proof, its answers signed where `jarm` says so. It prints
-// {authorization_url}, reads the callback address from stdin, and prints what it was told.
+// {authorization_url}, reads the callback address from stdin, and prints what it was told; then the claims of
+// the logout token that came to `ear`, and what its refresh token was worth afterwards.
 import { createInterface } from 'node:readline'
 import * as client from 'openid-client'
+import { listen } from './back_channel.mjs'
 
 const settings = JSON.parse(process.argv[2])
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
@@ -23,6 +25,7 @@ async function main() {
     { execute: [client.allowInsecureRequests] },
   )
   if (settings.jarm) client.useJwtResponseMode(config)
+  const { heard } = await listen(settings.ear, config)
   const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
   const pkceCodeVerifier = client.randomPKCECodeVerifier()
   const expectedState = client.randomState()
@@ -54,6 +57,12 @@ async function main() {
   })
   const told = { token_type: tokens.token_type, claims, userinfo, refreshed: refreshed.token_type }
   print({ ...told, end_session_url: logout.href })
+
+  const ended = await heard
+  const after = await client
+    .refreshTokenGrant(config, refreshed.refresh_token, undefined, { DPoP })
+    .then(() => 'still good', (error) => error.error)
+  print({ heard: ended, after })
 }
 
 main().then(

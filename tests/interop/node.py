@@ -55,11 +55,13 @@ class NodeWallet:
 
 
 class NodeRelyingParty:
-    """The relying party of rp.mjs, waiting for its callback."""
+    """A relying party, that of rp.mjs unless another is named, waiting for its callback."""
 
-    def __init__(self, provider: Provider, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, provider: Provider, settings: dict[str, Any], script: str = "rp.mjs"
+    ) -> None:
         self._process = subprocess.Popen(
-            [NODE, str(HERE / "rp.mjs"), json.dumps({"issuer": provider.issuer, **settings})],
+            [NODE, str(HERE / script), json.dumps({"issuer": provider.issuer, **settings})],
             env=_environment(provider),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -88,6 +90,10 @@ class NodeRelyingParty:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{address}\n")
         self._process.stdin.flush()
+        return self._line()
+
+    def heard(self) -> dict[str, Any]:
+        """What it tells of the end of the session, once it has heard of it. NodeFailed."""
         return self._line()
 
     def _line(self) -> dict[str, Any]:

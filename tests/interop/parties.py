@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from idp.relying_parties import RelyingParty
 from tests.attacks.holder import Held, fetched
@@ -41,3 +42,8 @@ def session_is_over(desk: Desk) -> bool:
     """Whether the browser has to sign in again at the provider."""
     answer = desk.answered(desk.get(desk.authorization_url(prompt="none", scope="openid")))
     return answer.get("error") == "login_required"
+
+
+def hint_of(end_session_url: str) -> str:
+    """The ID token that a client puts into the address by which it logs out."""
+    return parse_qs(urlsplit(end_session_url).query)["id_token_hint"][0]

@@ -1,8 +1,10 @@
 // A relying party that is openid-client and nothing else. Settings are one JSON argument:
-//   {issuer, client_id, client_secret, redirect_uri, auth: "basic"|"post", parameters, logout_uri}
-// It prints {authorization_url}, reads the callback address from stdin, and prints what it was told.
+//   {issuer, client_id, client_secret, redirect_uri, auth: "basic"|"post", parameters, logout_uri, ear}
+// It prints {authorization_url}, reads the callback address from stdin, and prints what it was told; then,
+// where `ear` says where it listens, the claims of the logout token that came there.
 import { createInterface } from 'node:readline'
 import * as client from 'openid-client'
+import { listen } from './back_channel.mjs'
 
 const settings = JSON.parse(process.argv[2])
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
@@ -17,6 +19,7 @@ async function main() {
   const insecure = issuer.protocol === 'http:' ? { execute: [client.allowInsecureRequests] } : {}
   const config = await client.discovery(issuer, settings.client_id, {}, authentication, insecure)
 
+  const ear = settings.ear ? await listen(settings.ear, config) : null
   const pkceCodeVerifier = client.randomPKCECodeVerifier()
   const expectedState = client.randomState()
   const expectedNonce = client.randomNonce()
@@ -63,6 +66,7 @@ async function main() {
     ...(settings.logout_uri ? { post_logout_redirect_uri: settings.logout_uri } : {}),
   }).href
   print(told)
+  if (ear) print(await ear.heard)
 }
 
 main().then(

@@ -1,47 +1,38 @@
-"""A client that nobody here wrote keeps to FAPI 2.0 with signed requests and answers (openid-client)."""
+"""openid-client as a client of profile `fapi2`: everything signed, pushed and bound to keys, to the end.
 
-import json
-import subprocess
-from collections.abc import Iterator
+It signs its requests (JAR), pushes them (PAR), proves itself by private_key_jwt and its tokens by DPoP. It
+listens nowhere: where it hears of the end is a small server of the test's, in the same process, with `jose`.
+"""
+
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.attacks.holder import Held
 from tests.attacks.pushing import Keyed
+from tests.desk import Desk
 from tests.fakes.jws import encode
-from tests.interop.node import DEADLINE_S, HERE, NODE
-from tests.unit.oidc.running import Running, running
+from tests.interop.node import NodeRelyingParty
+from tests.interop.parties import hint_of, registered, session_is_over, signed_in_at
+from tests.provider import Provider
+from tests.servers import free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.services, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
+CALLBACK = "http://localhost:9999/fapi"
+BYE = "http://localhost:9999/fapi/bye"
 
 
 @pytest.mark.parametrize("jarm", [False, True], ids=["plain answer", "signed answer"])
-def test_signed_pushed_and_bound_to_a_key(gongmu: Running, jarm: bool) -> None:  # noqa: FBT001 - parametrized
-    key, name = Keyed(), f"node-{'jarm' if jarm else 'plain'}"
-    party = gongmu.world.register(
-        name,
-        profile="fapi2",
-        token_endpoint_auth_methods=("private_key_jwt",),
-        dpop_bound_access_tokens=True,
-        require_signed_request_object=True,
-        response_modes=("jwt",) if jarm else ("query",),
-        authorization_signed_response_alg="EdDSA",
-        jwks=key.jwks,
-    )
+def test_signed_pushed_and_bound_to_a_key(demo: Provider, jarm: bool) -> None:  # noqa: FBT001 - parametrized
+    key, name = Keyed(), f"fapi-{'jarm' if jarm else 'plain'}"
+    ear = f"http://127.0.0.1:{free_port()}/logout"
     private = encode(key.key.private_numbers().private_value.to_bytes(32, "big"))
     settings: dict[str, Any] = {
-        "issuer": gongmu.issuer,
         "client_id": name,
-        "redirect_uri": party.redirect_uri,
-        "logout_uri": party.party.post_logout_redirect_uris[0],
+        "redirect_uri": CALLBACK,
+        "logout_uri": BYE,
+        "ear": ear,
         "jwk": {**key.jwks["keys"][0], "d": private},
         "jarm": jarm,
         "parameters": {
@@ -50,30 +41,37 @@ def test_signed_pushed_and_bound_to_a_key(gongmu: Running, jarm: bool) -> None: 
         },
     }
     with (
-        gongmu.signed_in() as browser,
-        subprocess.Popen(
-            [NODE, str(HERE / "fapi.mjs"), json.dumps(settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as node,
+        registered(
+            demo,
+            name,
+            profile="fapi2",
+            redirect_uris=(CALLBACK,),
+            post_logout_redirect_uris=(BYE,),
+            backchannel_logout_uri=ear,
+            token_endpoint_auth_methods=("private_key_jwt",),
+            dpop_bound_access_tokens=True,
+            require_signed_request_object=True,
+            response_modes=("jwt",) if jarm else ("query",),
+            authorization_signed_response_alg="EdDSA",
+            jwks=key.jwks,
+        ),
+        Desk(demo) as desk,
+        NodeRelyingParty(demo, settings, "fapi.mjs") as party,
     ):
-        assert node.stdin
-        assert node.stdout
-        assert node.stderr
-        line = node.stdout.readline()
-        assert line, node.stderr.read()
-        answer = browser.get(json.loads(line)["authorization_url"])
-        assert answer.status_code == 303
-        assert ("response=" in answer.headers["location"]) is jarm
-        told, fault = node.communicate(f"{answer.headers['location']}\n", timeout=DEADLINE_S)
-        assert told, fault
-        found = json.loads(told)
-        out = browser.get(found["end_session_url"])
-    assert out.headers["location"] == settings["logout_uri"]
-    assert "gongmu-session=;" in out.headers["set-cookie"]
-    assert found["token_type"].lower() == found["refreshed"].lower() == "dpop"
-    assert found["claims"]["aud"] == name
-    assert found["userinfo"]["email"] == "hong@example.go.kr"
-    assert "department" not in found["userinfo"]  # profile was not asked for
+        held = Held.receive(demo, demo.person(index=7))
+        back = signed_in_at(desk, held, party.authorization_url())
+        assert ("response=" in back) is jarm
+        told = party.called_back(back)
+        assert told["token_type"].lower() == told["refreshed"].lower() == "dpop"
+        assert told["claims"]["aud"] == name
+        assert told["userinfo"]["email"]
+        assert "department" not in told["userinfo"]  # profile was not asked for
+
+        forged = {"logout_token": hint_of(told["end_session_url"])}
+        assert httpx.post(ear, data=forged).status_code == httpx.codes.BAD_REQUEST
+        assert desk.get(told["end_session_url"]) == BYE
+        assert session_is_over(desk)
+        ended = party.heard()
+    assert ended["heard"]["sid"] == told["claims"]["sid"]
+    assert ended["heard"]["sub"] == told["claims"]["sub"]
+    assert ended["after"] == "invalid_grant"
