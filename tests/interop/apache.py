@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.servers import Child
 
@@ -14,6 +15,11 @@ PROGRAM = "/usr/sbin/apache2"
 MODULES = Path("/usr/lib/apache2/modules")
 LOADED = ("mpm_event", "authn_core", "authz_core", "authz_user", "dir", "auth_openidc")
 PAGE = "only for officials"
+PAGES = ("index.html", "fresh.html")
+installed = pytest.mark.skipif(
+    not (Path(PROGRAM).exists() and (MODULES / "mod_auth_openidc.so").exists()),
+    reason="no Apache with mod_auth_openidc here: as root on Debian, tools/setup.sh test installs it",
+)
 
 
 @contextmanager
@@ -23,7 +29,8 @@ def apache(url: str, virtual_host: str) -> Iterator[None]:
         folder = Path(data)
         folder.chmod(0o755)  # as root, what answers requests runs as Debian's own user
         (folder / "pages").mkdir()
-        (folder / "pages" / "index.html").write_text(PAGE, encoding="utf-8")
+        for name in PAGES:
+            (folder / "pages" / name).write_text(PAGE, encoding="utf-8")
         file = folder / "apache.conf"
         file.write_text(_conf(folder, url, virtual_host), encoding="utf-8")
         child = Child("apache", [PROGRAM, "-X", "-f", str(file)])
