@@ -51,6 +51,10 @@ def test_what_a_line_names_exists(number: str, row: str) -> None:
     assert [name for name in named if name not in TESTS] == []
 
 
+def test_every_test_that_the_page_names_exists() -> None:
+    assert set(re.findall(r"`(test_\w+)`", PAGE)) - TESTS == set()
+
+
 def test_no_reason_is_left_over() -> None:
     open_ones = {number for number, row in ROWS if row.split(" | ")[1].strip() != "met"}
     given = set(
