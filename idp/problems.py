@@ -50,7 +50,6 @@ def answer(error: GongmuError) -> Response:
         reason=error.reason.value,
         detail=error.detail,
         reference=reference,
-        route=_route(),
         exc_info=error.__cause__ if error.status >= 500 else None,
     )
     _write_event(error)
@@ -64,11 +63,6 @@ def answer(error: GongmuError) -> Response:
         metrics.OUTSIDE.labels(error.system).inc()
         response.headers["Retry-After"] = "5"
     return response
-
-
-def _route() -> str:
-    """Which page or endpoint, as its address is written in the code: what was sent in it is not logged."""
-    return request.url_rule.rule if request.url_rule else ""
 
 
 def _challenge(error: UnauthorizedError) -> str:
@@ -176,7 +170,7 @@ def _answer_http(error: HTTPException) -> Response:
 def _answer_unexpected(error: Exception) -> Response:
     """A fault of ours: logged whole, told as a reference only."""
     reference = randomness.token(6)
-    _log.error("unexpected", reference=reference, route=_route(), exc_info=error)
+    _log.error("unexpected", reference=reference, exc_info=error)
     return _form(GongmuError("unexpected"), reference)
 
 

@@ -29,6 +29,7 @@ from idp.store.tables import client_secrets as secrets_table
 from idp.store.tables import relying_parties as table
 
 CACHE_S = 2.0
+TAKEN, MEANWHILE = "taken", "changed meanwhile"  # what a ConfError found: somebody else came first
 CACHE_ROWS = 2048  # unknown ids are remembered too: their number must be bounded
 
 
@@ -143,6 +144,11 @@ class RelyingParties:
         known = self._find(client_id)
         return known.party if known else None
 
+    def fresh(self, client_id: str) -> RelyingParty | None:
+        """By id, as SQL has it now: for who changes it, or answers the one who has just changed it."""
+        self._forget(client_id)
+        return self.get(client_id)
+
     def all(self) -> list[RelyingParty]:
         """Every one, by client_id."""
         with transaction(self._engine) as connection:
@@ -191,14 +197,28 @@ class RelyingParties:
                 also(connection)
                 self._journal.record(connection, _changed(party.client_id, actor, "added"))
         except IntegrityError as error:
-            raise _taken(party.client_id) from error
+            raise _conflict(party.client_id, "client_id", TAKEN, "an id of its own") from error
         self._forget(party.client_id)
         return secret
 
-    def update(self, party: RelyingParty, actor: str, also: Also = nothing_more) -> None:
-        """Change the settings of a registered one; its secret and whether it is disabled stay."""
+    def update(
+        self, party: RelyingParty, actor: str, also: Also = nothing_more, *, since: RelyingParty
+    ) -> None:
+        """Change the settings of a registered one; its secret and whether it is disabled stay.
+
+        ConfError when it is no longer `since`, which the change was made from: else what somebody
+        else has forbidden in between would be allowed again.
+        """
         self.check(party)
-        self._write(party.client_id, actor, "changed", also, settings=_settings(party))
+
+        def unchanged(connection: Connection) -> None:
+            query = select(table).where(table.c.client_id == party.client_id).with_for_update()
+            row = connection.execute(query).one_or_none()
+            if row and replace(_known(row).party, disabled=since.disabled) != since:
+                raise _conflict(party.client_id, "settings", MEANWHILE, "what was read before")
+            also(connection)
+
+        self._write(party.client_id, actor, "changed", unchanged, settings=_settings(party))
 
     def set_disabled(
         self,
@@ -287,8 +307,8 @@ def _problem(client_id: str, key: str, found: str, allowed: str) -> Problem:
     return Problem(f"relying party {client_id}", key, None, found, allowed)
 
 
-def _taken(client_id: str) -> ConfError:
-    return ConfError([_problem(client_id, "client_id", "taken", "an id of its own")])
+def _conflict(client_id: str, *problem: str) -> ConfError:
+    return ConfError([_problem(client_id, *problem)])
 
 
 def _changed(client_id: str, actor: str, change: str) -> Event:

@@ -144,12 +144,12 @@ class SelfRegistration:
         with transaction(self._engine) as connection:
             expected = connection.scalar(query) or "-" * 64
         same = hmac.compare_digest(self._token_mac(client_id, token).encode(), expected.encode())
-        party = self._parties.get(client_id)
+        party = self._parties.fresh(client_id)
         if not same or party is None:
             raise refused()
         return party
 
-    def change(self, token: str, party: RelyingParty) -> str:
+    def change(self, token: str, party: RelyingParty, *, since: RelyingParty) -> str:
         """Change a party; its next registration access token. UnauthorizedError, ConfError."""
         following = randomness.token(32)
 
@@ -157,7 +157,7 @@ class SelfRegistration:
             self._spend(connection, party.client_id, token)
             self._keep(connection, party.client_id, following)
 
-        self._parties.update(party, _actor(party.client_id), also)
+        self._parties.update(party, _actor(party.client_id), also, since=since)
         return following
 
     def remove(self, client_id: str, token: str) -> None:

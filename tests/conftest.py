@@ -1,7 +1,6 @@
 """Few fixtures, all explicit: real servers and running providers, one of each per test run."""
 
 import logging
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -50,14 +49,8 @@ def sql_url(postgres_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def demo(request: pytest.FixtureRequest) -> Iterator[Provider]:
-    """`gongmu demo` on http://localhost:<port>.
-
-    With GONGMU_ON=stores the same tests run against `gongmu serve` on real stores instead.
-    """
-    if os.environ.get("GONGMU_ON") == "stores":
-        yield request.getfixturevalue("gongmu")
-        return
+def demo() -> Iterator[Provider]:
+    """`gongmu demo` on http://localhost:<port>."""
     provider = start_demo()
     try:
         yield provider
@@ -66,11 +59,8 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def demo_https(request: pytest.FixtureRequest) -> Iterator[Provider]:
+def demo_https() -> Iterator[Provider]:
     """`gongmu demo --https`, with its own small certificate authority."""
-    if os.environ.get("GONGMU_ON") == "stores":
-        yield request.getfixturevalue("gongmu")
-        return
     provider = start_demo("--https")
     try:
         yield provider

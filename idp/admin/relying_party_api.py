@@ -16,7 +16,7 @@ from idp.admin import asking, inspection, people, relying_parties
 from idp.errors import ConfError, RequestError
 from idp.events import Reason
 from idp.registration import is_client_id
-from idp.relying_parties import RelyingParty
+from idp.relying_parties import MEANWHILE, TAKEN, RelyingParty
 from idp.services import services
 
 blueprint = Blueprint("relying_parties", __name__)
@@ -67,7 +67,7 @@ def update(client_id: str) -> Response:
     with _faults_told():
         wanted = relying_parties.changed(services(), party, settings)
         _must_be_within(wanted, caller)
-        services().relying_parties.update(wanted, _actor(caller))
+        services().relying_parties.update(wanted, _actor(caller), since=party)
     return jsonify(relying_parties.shown(wanted))
 
 
@@ -109,7 +109,7 @@ def _asked(client_id: str) -> tuple[AccessToken, RelyingParty]:
     """Who calls, and about whom. 404 for an unknown one."""
     caller = asking.caller(SCOPE)
     asking.parameters()
-    party = services().relying_parties.get(client_id)
+    party = services().relying_parties.fresh(client_id)
     if party is None:
         public = "there is no relying party with this id"
         raise asking.refusal(404, "not_found", public, Reason.CLIENT_UNKNOWN)
@@ -141,11 +141,11 @@ def _must_be_within(party: RelyingParty, caller: AccessToken) -> None:
 
 @contextmanager
 def _faults_told() -> Iterator[None]:
-    """Faults of a registration as one problem document: 409 for an id that is taken."""
+    """Faults of a registration as one problem document: 409 where somebody else came first."""
     try:
         yield
     except ConfError as error:
-        taken = any(one.found == "taken" for one in error.problems)
+        taken = any(one.found in {TAKEN, MEANWHILE} for one in error.problems)
         told = [f"{one.key}: found {one.found}; allowed: {one.allowed}" for one in error.problems]
         code = "conflict" if taken else "invalid_request"
         raise asking.refusal(409 if taken else 400, code, "; ".join(told)[:2000]) from error

@@ -164,8 +164,9 @@ def update(
     if not settings:
         raise click.UsageError("--set or --file says what to change")
     with services(config_file) as parts:
-        party = relying_parties.changed(parts, registered(parts, client_id), settings)
-        parts.relying_parties.update(party, actor())
+        former = registered(parts, client_id)
+        party = relying_parties.changed(parts, former, settings)
+        parts.relying_parties.update(party, actor(), since=former)
     one(relying_parties.shown(party), as_json=as_json)
 
 

@@ -153,7 +153,7 @@ def _register(register: RelyingParties, party: RelyingParty, secret: str) -> str
     if known is None:
         return register.add(party, ACTOR)
     if replace(known, disabled=False) != party:  # another port or host than before
-        register.update(party, ACTOR)
+        register.update(party, ACTOR, since=known)
     if secret and register.secret_is_right(party.client_id, secret):
         return secret
     return register.new_secret(party.client_id, ACTOR)

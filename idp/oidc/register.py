@@ -60,7 +60,7 @@ def change(client_id: str) -> Response:
     _check_issued(given, party)
     wanted = _settings(given, party)
     with _told_as_metadata():
-        token = services().self_registration.change(_token(), wanted)
+        token = services().self_registration.change(_token(), wanted, since=party)
     return _answer(_shown(wanted, given), token)
 
 

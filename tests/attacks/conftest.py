@@ -12,6 +12,12 @@ from tests.provider import Provider
 from tests.servers import new_database
 
 
+@pytest.fixture(scope="session")
+def demo(gongmu: Provider) -> Provider:
+    """Two workers on real stores, in place of the demo's embedded ones."""
+    return gongmu
+
+
 @pytest.fixture(scope="package")
 def held(demo: Provider) -> Held:
     """A mobile ID that stays live as long as nobody else takes one for this person."""

@@ -4,7 +4,9 @@ The provider runs in this process (A-123, A-125, A-133, A-134 need no wallet); w
 has is asked of the demo.
 """
 
+import html
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,7 +95,7 @@ def test_a133_errors_too(
 
 
 @pytest.mark.services
-def test_a133_at_the_running_demo(demo: Provider) -> None:
+def test_a125_a133_at_a_running_server(demo: Provider) -> None:
     """What the fast path, the sites and the assets answer."""
     with Desk(demo) as desk:
         desk.start()
@@ -113,8 +115,6 @@ def test_a133_at_the_running_demo(demo: Provider) -> None:
 
 @pytest.mark.services
 def test_a133_https_is_asked_for_at_every_visit(demo_https: Provider) -> None:
-    if not demo_https.issuer.startswith("https:"):
-        pytest.skip("real stores are served over http here")
     with demo_https.client() as client:
         for address in ("/", "/nowhere", "/assets/gongmu.css", "/healthz"):
             assert "max-age=63072000" in client.get(address).headers["Strict-Transport-Security"]
@@ -365,6 +365,38 @@ def test_a134_in_what_directory_register_and_browser_say(world: World) -> None:
         browser.get("/oauth/authorize", query_string={"client_id": payload}),
     ):
         assert "<script>alert" not in answer.get_data(as_text=True)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a134_at_a_running_server(demo: Provider, payload: str) -> None:
+    """A relying party's name, a device and a state: on the desk's page, in a refusal."""
+    client_id = f"xss-{secrets.token_hex(4)}"
+    settings = {"name_ko": payload, "name_en": payload, "redirect_uris": ["https://rp.example/cb"]}
+    body = {"client_id": client_id, "settings": settings}
+    assert demo.api("POST", "relying-parties", "gongmu:rp", json=body).status_code == 201
+    asked = {
+        "client_id": client_id,
+        "redirect_uri": "https://rp.example/cb",
+        "scope": "openid",
+        "response_type": "code",
+        "code_challenge": "A" * 43,
+        "code_challenge_method": "S256",
+        "state": payload,
+        "ui_locales": payload,
+    }
+    with demo.client(headers={"User-Agent": payload}, follow_redirects=True) as browser:
+        pages = [
+            browser.get("/oauth/authorize", params=asked),
+            browser.get("/oauth/authorize", params={**asked, "redirect_uri": payload}),
+            browser.get("/oauth/authorize", params={"client_id": payload}),
+            browser.get(f"/{payload}"),
+        ]
+    for page in pages:
+        assert "<html" in page.text
+        assert "<" not in payload or payload not in page.text
+        assert "54444439" not in page.text
+    assert payload in html.unescape(pages[0].text)  # the name is shown, as text
 
 
 # --- A-121: cookies of convenience ----------------------------------------------------------------

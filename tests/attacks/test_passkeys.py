@@ -349,6 +349,23 @@ def test_answers_of_no_form(seat: Seat, field: str) -> None:
     assert event["kind"] == REFUSED
 
 
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        b"\xbf\xff",
+        b"\xa2\x61a\x01\x61a\x02",
+        b"\x9f" * 4000,
+        b"\xa1\x61a" * 2000 + b"\xa0",
+        b"\xa1\x61a\xd9\x01\x00\x81\xd8\x1d\x00",
+    ],
+    ids=["indefinite", "a key twice", "deep arrays", "deep maps", "shared references"],
+)
+def test_a106_cbor_that_only_some_parsers_take(seat: Seat, extensions: bytes) -> None:
+    mark = seat.provider.last_event()
+    seat.touch(extensions=extensions)
+    assert_refused(seat, mark, "G-721", "passkey_malformed")
+
+
 def test_the_third_refusal_ends_the_login(seat: Seat) -> None:
     for _ in range(2):
         refused(seat, "G-724", "passkey_unverified", flags=UP)

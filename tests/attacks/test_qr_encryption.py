@@ -1,4 +1,4 @@
-"""Spoilt encryption of a presentation, and what a broken wallet may put into it (A-153, A-161)."""
+"""Spoilt encryption of a presentation, and what a broken wallet may put into it (A-103, A-153, A-161)."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ NewDesk = Callable[..., Desk]
 OTHER = ec.generate_private_key(ec.SECP256R1())
 
 
-def test_a153_answers_that_are_not_encrypted_as_asked(new_desk: NewDesk, held: Held) -> None:
+def test_a103_a153_answers_that_are_not_encrypted_as_asked(new_desk: NewDesk, held: Held) -> None:
     desk = new_desk()
     answer = fetched(held, desk.wallet_link)
     plain = {"vp_token": json.dumps(answer.vp()["vp_token"]), "state": answer.state}
@@ -50,7 +50,7 @@ def _other_curve() -> dict[str, str]:
     return jwk_of(ec.generate_private_key(ec.SECP384R1()).public_key())
 
 
-def test_a153_spoilt_ciphertexts(new_desk: NewDesk, held: Held) -> None:
+def test_a103_a153_spoilt_ciphertexts(new_desk: NewDesk, held: Held) -> None:
     def cut(position: int, text: Callable[[str], str]) -> Callable[[Answer], dict[str, str]]:
         def form(answer: Answer) -> dict[str, str]:
             parts = answer.build()["response"].split(".")

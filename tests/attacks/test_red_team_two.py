@@ -171,7 +171,7 @@ def raise_minimum(world: World, name: str) -> None:
     register = world.parts.relying_parties
     party = register.get(name)
     assert party is not None
-    register.update(replace(party, minimum_acr=ACR_2), "test")
+    register.update(replace(party, minimum_acr=ACR_2), "test", since=party)
 
 
 def test_a_minimum_raised_meanwhile_holds_for_a_device(devices: World) -> None:

@@ -41,7 +41,9 @@ def mail_of(provider: Provider) -> Iterator[Provider]:
         assert party is not None
         callbacks = (*party.redirect_uris, f"{url}/mail/callback")
         kept = replace(party, kind="mail", redirect_uris=callbacks)
-        register.update(replace(kept, post_logout_redirect_uris=(f"{url}/mail",)), "cli:tests")
+        register.update(
+            replace(kept, post_logout_redirect_uris=(f"{url}/mail",)), "cli:tests", since=party
+        )
     known = provider.relying_parties["mail"]
     setting = Setting(provider.issuer, url, None, {"mail": known["client_secret"]})
     server = make_server(

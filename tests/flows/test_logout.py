@@ -58,6 +58,12 @@ class Listening:
 
 
 @pytest.fixture(scope="module")
+def demo(gongmu: Provider) -> Provider:
+    """Two workers on real stores, in place of the demo's embedded ones."""
+    return gongmu
+
+
+@pytest.fixture(scope="module")
 def listening(demo: Provider) -> Iterator[Listening]:
     with receiver() as told, receiver() as told_too, database_of(demo) as (_, register):
         for name, address in ((TOLD, told.url), (TOLD_TOO, told_too.url)):
@@ -252,13 +258,14 @@ def test_an_address_that_was_taken_back_is_called_no_more(
     with database_of(demo) as (_, register):
         party = register.get(TOLD)
         assert party is not None
-        register.update(replace(party, backchannel_logout_uri=""), "cli:tests")
+        silent_one = replace(party, backchannel_logout_uri="")
+        register.update(silent_one, "cli:tests", since=party)
         try:
             log_out(desk, tokens)
             heard(demo, ears.told_too, TOLD_TOO, second)
             assert silent(ears.told, tokens)
         finally:
-            register.update(party, "cli:tests")
+            register.update(party, "cli:tests", since=silent_one)
 
 
 def test_a080_a_logout_token_opens_nothing_else(

@@ -1,6 +1,5 @@
 """The demo's three relying parties drop a session when the provider says so, over http and https."""
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -13,10 +12,7 @@ from tests.desk import Desk
 from tests.provider import Provider
 from tests.unit.test_demo import sign_in
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.skipif(os.environ.get("GONGMU_ON") == "stores", reason="they are the demo's own"),
-]
+pytestmark = pytest.mark.services
 
 
 @pytest.fixture(params=["demo", "demo_https"])

@@ -17,6 +17,12 @@ URI = "https://board.example.go.kr/callback"
 
 
 @pytest.fixture(scope="module")
+def demo(gongmu: Provider) -> Provider:
+    """Two workers on real stores, in place of the demo's embedded ones."""
+    return gongmu
+
+
+@pytest.fixture(scope="module")
 def document(demo: Provider) -> dict[str, Any]:
     with demo.client() as client:
         found: dict[str, Any] = client.get("/api/v1/openapi.json").json()

@@ -25,6 +25,12 @@ POSTS = 200
 
 
 @pytest.fixture(scope="module")
+def demo(gongmu: Provider) -> Provider:
+    """Two workers on real stores, in place of the demo's embedded ones."""
+    return gongmu
+
+
+@pytest.fixture(scope="module")
 def held(demo: Provider) -> Held:
     return Held.receive(demo, demo.person(index=10))
 

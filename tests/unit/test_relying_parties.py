@@ -14,7 +14,7 @@ from idp.addresses import address_fault
 from idp.conf import Stores
 from idp.errors import ConfError
 from idp.journal import Journal
-from idp.relying_parties import CACHE_ROWS, RelyingParties, RelyingParty
+from idp.relying_parties import CACHE_ROWS, MEANWHILE, RelyingParties, RelyingParty
 from idp.store.sql import open_engine, transaction
 from idp.store.tables import client_secrets, metadata
 from tests.fakes.jws import encode
@@ -111,7 +111,7 @@ def test_disable_and_enable(register: RelyingParties, journal: Journal) -> None:
 def test_change_and_new_secret(register: RelyingParties) -> None:
     secret = register.add(GOOD, "t")
     register.set_disabled("mail", True, "t")
-    register.update(replace(GOOD, name_en="Post"), "t")
+    register.update(replace(GOOD, name_en="Post"), "t", since=GOOD)
     found = register.get("mail")
     assert found is not None
     assert (found.name_en, found.disabled) == ("Post", True)  # a change does not let it in again
@@ -120,7 +120,7 @@ def test_change_and_new_secret(register: RelyingParties) -> None:
     assert register.secret_is_right("mail", fresh)
     assert not register.secret_is_right("mail", secret)
     with pytest.raises(ConfError):
-        register.update(replace(GOOD, redirect_uris=("http://evil.example/cb",)), "t")
+        register.update(replace(GOOD, redirect_uris=("http://evil.example/cb",)), "t", since=found)
 
 
 def test_no_secret_where_none_is_used(register: RelyingParties) -> None:
@@ -151,6 +151,25 @@ def test_another_process_knows_within_two_seconds(
     found = register.get("mail")
     assert found is not None
     assert found.disabled
+
+
+def test_what_another_process_forbade_is_not_allowed_again(
+    register: RelyingParties, engine: Engine, journal: Journal
+) -> None:
+    """A change is made from what was read, and that may be two seconds old."""
+    other = RelyingParties(engine, journal, b"k" * 32, now)
+    register.add(GOOD, "t")
+    stale = register.get("mail")
+    assert stale is not None
+    stricter = replace(stale, minimum_acr="phr")
+    other.update(stricter, "t", since=stale)
+    assert register.get("mail") == stale  # from the cache
+    with pytest.raises(ConfError) as caught:
+        register.update(replace(stale, name_en="Post"), "t", since=stale)
+    assert [(one.key, one.found) for one in caught.value.problems] == [("settings", MEANWHILE)]
+    assert register.fresh("mail") == stricter
+    register.update(replace(stricter, name_en="Post"), "t", since=stricter)
+    assert other.fresh("mail") == replace(stricter, name_en="Post")
 
 
 def test_what_is_remembered_is_bounded(register: RelyingParties) -> None:

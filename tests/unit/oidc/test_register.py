@@ -87,7 +87,7 @@ def test_what_an_administrator_gave_stays_through_a_change(open_world: World) ->
     assert party is not None
     assert party.consent == "once"  # nobody has vouched for it
     given = replace(party, minimum_acr="phr", consent="always", sector="board.example")
-    register_.update(given, "cli:tests")
+    register_.update(given, "cli:tests", since=party)
     answer = browser.put(
         f"/oauth/register/{told['client_id']}",
         json={**GOOD, "client_id": told["client_id"], "client_name": "New"},

@@ -34,7 +34,9 @@ def test_a_raised_minimum_counts_at_userinfo(
     asked = Asked(mail)
     token = redeem(browser, asked, code_of(world, browser, asked)).json["access_token"]
     assert browser.get("/oauth/userinfo", headers=bearer(token)).status_code == 200
-    world.parts.relying_parties.update(replace(mail.party, minimum_acr="phr"), "test")
+    world.parts.relying_parties.update(
+        replace(mail.party, minimum_acr="phr"), "test", since=mail.party
+    )
     answer = browser.get("/oauth/userinfo", headers=bearer(token))
     assert challenge(answer) == {
         "scheme": "Bearer",
@@ -58,7 +60,9 @@ def test_a_raised_minimum_ends_refreshing(
     token = redeem(browser, asked, code).json["refresh_token"]
     form = {"grant_type": "refresh_token", "refresh_token": token}
     token = browser.post("/oauth/token", data=form, headers=mail.basic).json["refresh_token"]
-    world.parts.relying_parties.update(replace(mail.party, minimum_acr="phr"), "test")
+    world.parts.relying_parties.update(
+        replace(mail.party, minimum_acr="phr"), "test", since=mail.party
+    )
     form = {"grant_type": "refresh_token", "refresh_token": token}
     answer = browser.post("/oauth/token", data=form, headers=mail.basic)
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_grant")
