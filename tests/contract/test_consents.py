@@ -13,7 +13,7 @@ from idp.conf import Stores
 from idp.oidc import remembered
 from idp.oidc.remembered import Wanted
 from idp.store.sql import open_engine, transaction
-from idp.store.tables import consents, metadata
+from idp.store.tables import consents, metadata, subjects
 
 pytestmark = pytest.mark.services
 NOW = datetime(2027, 3, 5, tzinfo=UTC)
@@ -37,6 +37,8 @@ def test_a_consent_that_is_withdrawn_meanwhile_is_not_brought_back(engine: Engin
             remembered.keep(connection, "subject", "mail", wanted)
 
     with transaction(engine) as connection:
+        person = {"id": "subject", "issuer": "x", "personnel_number": "1", "created_at": NOW}
+        connection.execute(insert(subjects).values(**person))
         row = {"subject": "subject", "client_id": "mail", "given_at": NOW, "claims": ""}
         connection.execute(insert(consents).values(scope="openid profile email", **row))
     with engine.begin() as withdrawing:
