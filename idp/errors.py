@@ -14,8 +14,8 @@ GongmuError
 ├── OutsideError          a system beside us does not answer (503)
 └── ConfError             the configuration is at fault (at start only)
 
-The text given to a constructor is for the log alone. What the public sees is `code`, `status`
-and the message of `reason`. They are caught in `idp/web/problems.py` and nowhere else.
+The text given to a constructor is for the log alone, and never holds what somebody sent. What the public
+sees is `code`, `status` and the message of `reason`: `idp/problems.py`.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ r"""One login as a state machine: the heart. No HTTP, no SQL; a pure value goes 
 * `Started`: the authorization request is valid; a browser is bound by the hash of its cookie.
 * `Waiting`: a QR is on the screen. The first frame whose address a wallet fetched pins it. For a
   method that answers in the browser itself (a passkey): a challenge is there, for one answer.
-* `Proved`: a presentation verified and the directory knows the person. Nobody is signed in yet.
+* `Proved`: a presentation verified, and the directory knows a person who may enter. Nobody is signed in yet.
 * `Bound`: the phone and the desk are one: same browser, or the return code typed at the desk.
 * `Finished`: a session is written, or about to be; `/oauth/authorize?login=` makes the code.
   Who disowns the login at this moment still ends it.

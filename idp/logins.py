@@ -125,7 +125,7 @@ class Logins:
     def _read(self, login_id: str) -> Stored:
         text = self._short.get(f"login:{login_id}") if len(login_id) <= 64 else None
         if text is None:
-            raise LoginNotFound(login_id)
+            raise LoginNotFound("no such login")
         try:
             return Stored(_ADAPTER.validate_json(text), text)
         except ValidationError as error:  # written by another version of ours: begin anew

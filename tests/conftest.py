@@ -79,7 +79,7 @@ def personnel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
 
 
 @pytest.fixture(scope="session")
-def gongmu(
+def served(
     postgres_url: str, personnel: Slapd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Provider]:
     """`gongmu serve` with two workers on a Redis of its own, PostgreSQL and slapd."""

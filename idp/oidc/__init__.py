@@ -6,10 +6,10 @@ One sign-in, as this package sees it (1, 7 and 8 of `idp/web/__init__.py` are it
    the relying party (`way_back.py`), checks everything else (`checks.py`, `claims_parameter.py`, `hints.py`);
    or `par.py` did so when it was pushed. A session that answers it (`fitness.py`) and a person who may act
    (`gate.py`) go on at 3; everyone else goes to `/login/<id>`.
-2. The login pages send the browser back to `/oauth/authorize?login=<id>`; `finished.py` asks everything
-   once more.
-3. `consent.py` asks the person where the party's setting or the request wants it; `codes.py` makes the
-   code, once.
+2. The login pages send the browser back to `/oauth/authorize?login=<id>`; `authorize._resume` has `finished.py`
+   ask everything once more, then `_after_login` goes on.
+3. `consent.py` asks the person where the party's setting or the request wants it (what is decided passes
+   `finished.py` again); `codes.py` makes the code, once.
 4. `token.py` authenticates the client (`clients.py`; by key `assertions.py`, by certificate `mutual_tls.py`),
    finds the key that its tokens are bound to (`bindings.py`) and hands to `grants.py` or `refresh.py`;
    `resources.py` says where a token may be used, `minting.py` makes it.

@@ -1,30 +1,33 @@
 """What people and wallets reach by HTTP. One login, hop by hop, read in this order.
 
-`services()` is filled in `idp/app.py` with the parts that pyproject.toml names as entry points: here the
-method is `plugins/idp_mobile_id`, the directory `adapters/idp_ldap`. What a login may be is `idp/login.py`,
-where it is kept `idp/logins.py`.
+What `services()` holds is `idp/services.py`; `idp/app.py` fills it, and the `Kit` that plugins call back by,
+with the parts that pyproject.toml names as entry points: here the method is `plugins/idp_mobile_id`, the
+directory `adapters/idp_ldap`, the adapter of the relying party `adapters/idp_mail`. What a login may be is
+`idp/login.py`, where it is kept `idp/logins.py`.
 
-1. The browser comes to `/oauth/authorize`: `oidc/authorize.py` checks the request, keeps it as `Started`,
-   bound to this browser by the hash of its cookie, and sends it to `/login/<id>`.
+1. The browser comes to `/oauth/authorize`: `oidc/authorize.py` (`oidc/__init__.py`, its 1) checks the request,
+   keeps it as `Started`, bound to this browser by the hash of its cookie, and sends it to `/login/<id>`. It,
+   `/oauth/token` and polls come in through `fast_path/__init__.py`, which calls the same functions.
 2. `login_pages.show`, through `method_pages.opened`: the usual method is begun (`method_pages.start` makes
-   `Waiting`; `choose` does where a person picks one), and `method_pages.show` draws its page. The link in
-   the QR (`qr_page.py`) carries a handle and a frame (`idp/frames.py`), never the login's id.
+   `Waiting`; `login_pages.choose` does where a person picks one), and `method_pages.show` draws its page. The
+   link in the QR (`qr_page.py`) carries a handle and a frame (`idp/frames.py`), never the login's id.
 3. The wallet asks `/vp/<handle>/request`: `wallet.request_object`; the plugin's `request.py` builds what is
    signed. The first frame that is fetched pins the login.
-4. The wallet posts `/vp/<handle>/response`: `wallet.presentation`; the plugin's `response.py` verifies it.
-   `wallet._decide` asks who that is (`people.find`, the directory's `source.py`) and whether they may enter
-   (`admission.py`), and keeps `Proved`; or `Failed`, which the wallet does not learn. It is told where
-   to send the phone's browser: `return_pages.return_address` shows it the return code, or, where it is
-   the browser that began, makes `Bound` of the login and goes to `finish.complete` of 6.
+4. The wallet posts `/vp/<handle>/response`: `wallet.presentation`; the plugin's `response.py` verifies it, and
+   its `status.py` asks our register whether the mobile ID lives (`idp/cutoff/register.py`). `wallet._decide`
+   asks who that is (`people.find`, the directory's `source.py`) and whether they may enter (the gate:
+   `admission.py`), and keeps `Proved`; or `Failed`, which the wallet does not learn. It is told where to send
+   the phone's browser: `return_pages.return_address` shows it the return code, or, where it is the browser that
+   began, makes `Bound` of the login and goes to `finish.complete` of 6.
 5. Meanwhile the browser at the desk polls `/login/<id>/status`: `login_pages.status`, which only reads (while
-   nothing happens `fast_path/polls.py` says the same in its place). `login.js` follows `next` once there is
-   one: to `login_pages.show` again.
-6. `show` asks for the return code, and `login_pages.return_code` makes `Bound` of the right one; where the QR
-   alone is enough, `finish.as_bound` does. `finish.complete` passes the gate once more, keeps `Finished`,
-   writes the session with its event in one transaction, sets the cookie, and sends the browser back to
-   `/oauth/authorize?login=<id>`, by way of `news.py` when its passkeys have changed.
-7. and 8. The code and the tokens: `oidc/__init__.py`, from its 2 on. On a server `/oauth/authorize` and
-   `/oauth/token` come in through `fast_path/__init__.py`, which calls the same functions.
+   nothing happens `fast_path/polls.py` says the same in its place). `templates/assets/login.js` follows `next`
+   once there is one: to `login_pages.show` again.
+6. `login_pages.show` asks for the return code, and `login_pages.return_code` makes `Bound` of the right one;
+   where the QR alone is enough, `finish.as_bound` does. `finish.complete` passes the gate once more, keeps
+   `Finished`, writes the session with its event in one transaction (`idp/sessions.py`, which asks for cut-offs
+   there), sets the cookie, and sends the browser back to `/oauth/authorize?login=<id>`; by way of
+   `browser_answer.tell` when the person's passkeys have changed (`news.py`).
+7. and 8. The code and the tokens: `oidc/__init__.py`, from its 2 on.
 
 A passkey is 1, 2, 6: `browser_answer.py` verifies it and goes straight to `finish.complete`.
 A browser that asks for the mobile ID itself does the same by `digital.py`, in place of 3 to 5.

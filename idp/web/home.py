@@ -85,7 +85,7 @@ def well_known(name: str) -> Response:
     origins = _related_origins() if name == "webauthn" else []
     if origins:
         return jsonify({"origins": origins})
-    raise LoginNotFound(f"no document {name!r}")
+    raise LoginNotFound("no document")
 
 
 def _related_origins() -> list[str]:

@@ -63,7 +63,7 @@ def choose(login_id: str, method: str) -> Response:
     stored = services().logins.peek_for(login_id, browser.browser_hash())
     state = stored.state
     if method not in methods.offered(state.ticket):
-        raise LoginNotFound(f"no method {method!r}")
+        raise LoginNotFound("no such method")
     if isinstance(state, Started | Waiting) and services().now() < state.ticket.expires_at:
         rates.must_fit("logins")  # each beginning is an event
         method_pages.start(stored, method)

@@ -10,12 +10,22 @@ from tests.attacks.registrar import Registrar, registrar
 from tests.desk import Desk, Phone
 from tests.provider import Provider
 from tests.servers import new_database
+from tests.unit.oidc.running import Running, running
 
 
 @pytest.fixture(scope="session")
-def demo(gongmu: Provider) -> Provider:
+def demo(served: Provider) -> Provider:
     """Two workers on real stores, in place of the demo's embedded ones."""
-    return gongmu
+    return served
+
+
+@pytest.fixture(scope="module")
+def gongmu(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
+) -> Iterator[Running]:
+    """A provider in this process, on real stores: its clock, people and register are the test's."""
+    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
+        yield provider
 
 
 @pytest.fixture(scope="package")

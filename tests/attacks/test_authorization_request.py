@@ -9,20 +9,12 @@ import httpx
 import pytest
 
 from tests.servers import Canary, canary
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import ACR_1, Asked, sent_back
 
 pytestmark = pytest.mark.services
 PATH = "/oauth/authorize"
 CB = "https://mail.example/cb"
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture

@@ -10,19 +10,11 @@ import pytest
 
 from tests.attacks.pushing import open_pushed, push, told
 from tests.fakes.jws import claims_of
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import ACR_1, ACR_2, KIM, Asked, sent_back
 
 pytestmark = pytest.mark.services
 PATH = "/oauth/authorize"
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture

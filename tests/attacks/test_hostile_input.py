@@ -14,21 +14,13 @@ import pytest
 from tests.attacks.forge import compact, decode
 from tests.desk import Desk
 from tests.provider import Provider
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import Asked, sent_back
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
 AUTHORIZE = "/oauth/authorize"
 LONG_S = 1.0  # E6
 MAX_GROWTH_KB = 3 * 1024  # what was sent is twice that
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture

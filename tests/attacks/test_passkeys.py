@@ -651,23 +651,23 @@ def _cookies(seat: Seat) -> str:
 
 
 def test_a203_one_answer_twenty_times_is_one_sign_in(
-    gongmu: Provider,
+    served: Provider,
 ) -> None:
     """On two workers; and a form that is sent twice is no copy of the key."""
-    held = Held.receive(gongmu, gongmu.person(index=7))
-    with Seat(gongmu) as seat:
+    held = Held.receive(served, served.person(index=7))
+    with Seat(served) as seat:
         seat.to_account(held)
         seat.enrol()
         seat.begin(prompt="login")
         fields = {"csrf": seat.csrf, **form(seat.key.get(options(seat.page)))}
-        address = f"{gongmu.issuer}{seat.login}/answer"
-        mark = gongmu.last_event()
-        replies = burst(gongmu.issuer, [form_post(address, fields, Cookie=_cookies(seat))] * 20)
+        address = f"{served.issuer}{seat.login}/answer"
+        mark = served.last_event()
+        replies = burst(served.issuer, [form_post(address, fields, Cookie=_cookies(seat))] * 20)
         assert set(counted(replies)) == {303}
-        kinds = Counter(event["kind"] for event in gongmu.events_after(mark))
+        kinds = Counter(event["kind"] for event in served.events_after(mark))
         assert kinds["login:proof:accepted"] == kinds["session:start:accepted"] == 1
         assert kinds[REFUSED] == kinds["passkey:state:changed"] == 0
-        with Seat(gongmu) as again:
+        with Seat(served) as again:
             again.key = seat.key
             again.answered(again.begin().touch())
 

@@ -26,14 +26,6 @@ RACES = 10
 
 
 @pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
 def key() -> Keyed:
     return Keyed()
 

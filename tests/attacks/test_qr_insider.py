@@ -31,22 +31,22 @@ DROP = object()
 
 
 @pytest.fixture(scope="module")
-def insider(gongmu: Provider) -> Iterator[Sign]:
+def insider(served: Provider) -> Iterator[Sign]:
     """Signs as the issuer: (claims, typ) -> JWT."""
-    assert gongmu.conf_file is not None
-    with services_of(gongmu.conf_file) as parts:
+    assert served.conf_file is not None
+    with services_of(served.conf_file) as parts:
         yield lambda claims, typ: parts.keys.sign(claims, typ, Use.ISSUER)
 
 
 @pytest.fixture(scope="module")
-def mine(gongmu: Provider) -> Held:
-    return Held.receive(gongmu, gongmu.person(index=4))
+def mine(served: Provider) -> Held:
+    return Held.receive(served, served.person(index=4))
 
 
 @pytest.fixture
-def new_desk(gongmu: Provider) -> Iterator[NewDesk]:
+def new_desk(served: Provider) -> Iterator[NewDesk]:
     with ExitStack() as stack:
-        yield lambda **changed: stack.enter_context(Desk(gongmu)).start(**changed)
+        yield lambda **changed: stack.enter_context(Desk(served)).start(**changed)
 
 
 @pytest.fixture(scope="module")

@@ -15,20 +15,12 @@ from joserfc.jwk import OctKey, RSAKey
 
 from tests.attacks.pushing import Keyed, members, open_pushed, push, told
 from tests.fakes.jws import DROP, sign
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import Asked, Registered
 
 pytestmark = pytest.mark.services
 API = "https://api.example/"
 Made = Callable[[Running, Asked, Keyed], str]
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from idp import jws
 from tests.attacks.pushing import Keyed, answer_in, open_pushed, push, told
 from tests.fakes.jws import claims_of, header_of
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import Asked, Registered
 
 pytestmark = pytest.mark.services
@@ -20,14 +20,6 @@ PLAIN = ("query", "fragment", "form_post")
 SIGNED = ("jwt", "query.jwt", "fragment.jwt", "form_post.jwt")
 MODES = (*PLAIN, *SIGNED)
 HOSTILE = '"><script>alert(1)</script> 상태 &amp;=+%0d%0a\u202e'
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture(scope="module")

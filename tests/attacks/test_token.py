@@ -26,7 +26,7 @@ from idp.login import digest
 from idp.oidc.codes import ADAPTER, Code
 from tests.fakes.jws import decode, encode, sign
 from tests.servers import Canary, canary
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import Asked, sent_back
 
 pytestmark = pytest.mark.services
@@ -35,14 +35,6 @@ THREADS = 20
 CODES = 1500 if os.environ.get("GONGMU_SOAK") else 40
 TAKEN = 300
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("gongmu"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -14,21 +13,13 @@ from idp.errors import OutsideError
 from idp.events import Event
 from idp.oidc import token_checks
 from tests.fakes.jws import claims_of, header_of, sign
-from tests.unit.oidc.running import Running, running
+from tests.unit.oidc.running import Running
 from tests.unit.oidc.scene import Asked, Registered
 
 pytestmark = pytest.mark.services
 INACTIVE = {"active": False}
 PAIRS = 100
 URN = "urn:ietf:params:oauth:grant-type:"
-
-
-@pytest.fixture(scope="module")
-def gongmu(
-    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sql_url: str
-) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("checks"), redis_url, sql_url) as provider:
-        yield provider
 
 
 @pytest.fixture
@@ -195,7 +186,7 @@ def test_a087_introspection_takes_as_long_for_whatever_is_inactive(
     """E5: medians of interleaved tries within 5 ms."""
     other, genuine = gongmu.party("other"), tokens["access_token"]
     head, body, _ = genuine.split(".")
-    kinds: dict[str, Callable[[], str]] = {
+    kinds = {
         "another client's": lambda: genuine,
         "unknown": lambda: secrets.token_urlsafe(32),
         "forged": lambda: f"{head}.{body}.{secrets.token_urlsafe(64)}",

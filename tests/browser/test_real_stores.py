@@ -60,8 +60,8 @@ def mail_of(provider: Provider) -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def mail(gongmu: Provider) -> Iterator[Provider]:
-    with mail_of(gongmu) as provider:
+def mail(served: Provider) -> Iterator[Provider]:
+    with mail_of(served) as provider:
         yield provider
 
 

@@ -321,10 +321,10 @@ def employed_as(server: Slapd, number: str, state: str) -> Iterator[None]:
 @pytest.mark.services
 @pytest.mark.parametrize(("state", "code"), STATES)
 def test_person_who_may_not_act(
-    opened: Opened, phone: Page, gongmu: Provider, personnel: Slapd, state: str, code: str
+    opened: Opened, phone: Page, served: Provider, personnel: Slapd, state: str, code: str
 ) -> None:
-    held = Held.receive(gongmu, "E1000002")
-    desk = desk_at(opened, gongmu)
+    held = Held.receive(served, "E1000002")
+    desk = desk_at(opened, served)
     with employed_as(personnel, held.number, state):
         phone.goto(presented(desk, held))
         for page in (phone, desk):

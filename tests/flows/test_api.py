@@ -28,8 +28,8 @@ SCOPES = {
 
 
 @pytest.fixture(scope="module")
-def document(gongmu: Provider) -> dict[str, Any]:
-    with gongmu.client() as client:
+def document(served: Provider) -> dict[str, Any]:
+    with served.client() as client:
         found: dict[str, Any] = client.get("/api/v1/openapi.json").json()
     return found
 
@@ -48,12 +48,12 @@ def people(personnel: Slapd) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def held(gongmu: Provider, people: None) -> Held:
-    return Held.receive(gongmu, NUMBER)
+def held(served: Provider, people: None) -> Held:
+    return Held.receive(served, NUMBER)
 
 
-def ask(gongmu: Provider, path: str, method: str = "GET", **options: Any) -> httpx.Response:
-    return gongmu.api(method, path, SCOPES[path.partition("/")[0]], **options)
+def ask(served: Provider, path: str, method: str = "GET", **options: Any) -> httpx.Response:
+    return served.api(method, path, SCOPES[path.partition("/")[0]], **options)
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -94,15 +94,15 @@ def filled(path: str) -> str:
     )
 
 
-def test_each_operation_needs_the_scope_it_names(gongmu: Provider, document: Any) -> None:
+def test_each_operation_needs_the_scope_it_names(served: Provider, document: Any) -> None:
     for method, path, operation in operations(document):
         if not operation["security"]:
             continue
         [needed] = operation["security"][0]["oauth2"]
         other = next(scope for scope in SCOPES.values() if scope != needed)
-        problem = refused(gongmu.api(method, filled(path), other), 403, "scope")
+        problem = refused(served.api(method, filled(path), other), 403, "scope")
         assert needed in problem["detail"]
-        with gongmu.client() as client:
+        with served.client() as client:
             bare = client.request(method, f"/api/v1/{filled(path)}")
         refused(bare, 401, "client_authentication")
         assert bare.headers["www-authenticate"].startswith("Bearer")
@@ -111,7 +111,7 @@ def test_each_operation_needs_the_scope_it_names(gongmu: Provider, document: Any
 
 
 def test_each_operation_takes_the_parameters_it_names_and_no_others(
-    gongmu: Provider, document: Any
+    served: Provider, document: Any
 ) -> None:
     for method, path, operation in operations(document):
         if not operation["security"]:
@@ -123,10 +123,10 @@ def test_each_operation_takes_the_parameters_it_names_and_no_others(
                 value = (
                     time if "format" in parameter["schema"] else good.get(parameter["name"], "x")
                 )
-                answer = ask(gongmu, path, method, params={parameter["name"]: value})
+                answer = ask(served, path, method, params={parameter["name"]: value})
                 assert answer.status_code == 200, (path, parameter, answer.text)
         problem = refused(
-            ask(gongmu, filled(path), method, params={"lim1t": "1"}), 400, "bad_request"
+            ask(served, filled(path), method, params={"lim1t": "1"}), 400, "bad_request"
         )
         assert "parameters are" in problem["detail"]
 
@@ -151,12 +151,12 @@ def follows(document: dict[str, Any], schema: dict[str, Any], value: Any) -> Non
         assert set(schema.get("required", ())) <= set(value)
 
 
-def test_answers_follow_their_schemas(gongmu: Provider, document: Any, held: Held) -> None:
-    with Desk(gongmu) as desk:  # so that there is a session to show
+def test_answers_follow_their_schemas(served: Provider, document: Any, held: Held) -> None:
+    with Desk(served) as desk:  # so that there is a session to show
         desk.start()
         desk.answered(desk.get(fetched(held, desk.wallet_link).post().json()["redirect_uri"]))
-        [mobile_id] = [one["id"] for one in live(gongmu)]
-        record = ask(gongmu, f"people/{NUMBER}").json()
+        [mobile_id] = [one["id"] for one in live(served)]
+        record = ask(served, f"people/{NUMBER}").json()
         assert record["sessions"][0]["mobile_id"] == mobile_id
         assert (record["may_act"], record["reason"]) == (True, "none")
         assert record["entry"]["employeeNumber"] == [NUMBER]
@@ -169,17 +169,17 @@ def test_answers_follow_their_schemas(gongmu: Provider, document: Any, held: Hel
         ("POST", "mobile-ids", 201),
     ):
         options = {"json": {"personnel_number": NUMBER}} if method == "POST" else {}
-        answer = ask(gongmu, path, method, **options)
+        answer = ask(served, path, method, **options)
         assert answer.status_code == status, answer.text
         described = document["paths"]["/" + path.replace(NUMBER, "{personnel_number}")]
         content = described[method.lower()]["responses"][str(status)]["content"]
         follows(document, content["application/json"]["schema"], answer.json())
-    problem = ask(gongmu, "people/nobody").json()
+    problem = ask(served, "people/nobody").json()
     follows(document, {"$ref": "x/Problem"}, problem)
 
 
-def live(gongmu: Provider) -> list[dict[str, Any]]:
-    found = ask(gongmu, "mobile-ids", params={"personnel_number": NUMBER}).json()["mobile_ids"]
+def live(served: Provider) -> list[dict[str, Any]]:
+    found = ask(served, "mobile-ids", params={"personnel_number": NUMBER}).json()["mobile_ids"]
     assert {one["personnel_number"] for one in found} == {NUMBER}
     return [one for one in found if one["state"] == "live"]
 
@@ -187,20 +187,20 @@ def live(gongmu: Provider) -> list[dict[str, Any]]:
 # --- people ---------------------------------------------------------------------------------------
 
 
-def test_a_retired_person_is_shown_with_the_reason(gongmu: Provider) -> None:
-    record = ask(gongmu, f"people/{gongmu.person('retired')}").json()
+def test_a_retired_person_is_shown_with_the_reason(served: Provider) -> None:
+    record = ask(served, f"people/{served.person('retired')}").json()
     assert (record["state"], record["may_act"]) == ("retired", False)
     assert record["reason"] == "person_retired"
 
 
 @pytest.mark.parametrize("number", ["E9999999", "nobody", "' OR 1=1 --", "*", "%2e%2e"])
-def test_nobody_is_404(gongmu: Provider, number: str) -> None:
-    refused(ask(gongmu, f"people/{number}"), 404, "person_unknown")
+def test_nobody_is_404(served: Provider, number: str) -> None:
+    refused(ask(served, f"people/{number}"), 404, "person_unknown")
 
 
-def test_a247_looking_at_a_person_names_them_in_the_event(gongmu: Provider, held: Held) -> None:
-    subjects = ask(gongmu, f"people/{held.number}").json()["subjects"]
-    newest = gongmu.events(limit=20, kind="api:read:done")
+def test_a247_looking_at_a_person_names_them_in_the_event(served: Provider, held: Held) -> None:
+    subjects = ask(served, f"people/{held.number}").json()["subjects"]
+    newest = served.events(limit=20, kind="api:read:done")
     event = next(one for one in newest if one["data"]["what"] == "person")
     assert event["subject"] in subjects.values()
     assert event["actor"] == "automation:automation"
@@ -209,10 +209,10 @@ def test_a247_looking_at_a_person_names_them_in_the_event(gongmu: Provider, held
 # --- mobile IDs -----------------------------------------------------------------------------------
 
 
-def test_a_mobile_id_is_suspended_reinstated_and_revoked(gongmu: Provider) -> None:
-    held = Held.receive(gongmu, OTHER)
+def test_a_mobile_id_is_suspended_reinstated_and_revoked(served: Provider) -> None:
+    held = Held.receive(served, OTHER)
     params = {"personnel_number": held.number}
-    found = ask(gongmu, "mobile-ids", params=params).json()["mobile_ids"]
+    found = ask(served, "mobile-ids", params=params).json()["mobile_ids"]
     [mobile_id] = [one["id"] for one in found if one["state"] == "live"]
     for change, state in (
         ("suspend", "suspended"),
@@ -220,11 +220,11 @@ def test_a_mobile_id_is_suspended_reinstated_and_revoked(gongmu: Provider) -> No
         ("reinstate", "live"),
         ("revoke", "revoked"),
     ):
-        answer = ask(gongmu, f"mobile-ids/{mobile_id}/{change}", "POST")
+        answer = ask(served, f"mobile-ids/{mobile_id}/{change}", "POST")
         assert (answer.status_code, answer.json()["state"]) == (200, state), answer.text
     for change in ("suspend", "reinstate"):
-        refused(ask(gongmu, f"mobile-ids/{mobile_id}/{change}", "POST"), 409, "status_revoked")
-    events = gongmu.events(limit=50, kind="mobile_id:state:changed")
+        refused(ask(served, f"mobile-ids/{mobile_id}/{change}", "POST"), 409, "status_revoked")
+    events = served.events(limit=50, kind="mobile_id:state:changed")
     done = [one["data"]["to"] for one in events if one["mobile_id"] == mobile_id]
     assert done == ["revoked", "live", "suspended"]
     assert {one["actor"] for one in events if one["mobile_id"] == mobile_id} == {
@@ -232,24 +232,24 @@ def test_a_mobile_id_is_suspended_reinstated_and_revoked(gongmu: Provider) -> No
     }
 
 
-def test_an_offer_nobody_took_can_be_revoked_only(gongmu: Provider) -> None:
-    offered = gongmu.offer(OTHER)
+def test_an_offer_nobody_took_can_be_revoked_only(served: Provider) -> None:
+    offered = served.offer(OTHER)
     for change in ("suspend", "reinstate"):
-        answer = ask(gongmu, f"mobile-ids/{offered['id']}/{change}", "POST")
+        answer = ask(served, f"mobile-ids/{offered['id']}/{change}", "POST")
         refused(answer, 409, "status_missing")
-    assert ask(gongmu, f"mobile-ids/{offered['id']}/revoke", "POST").json()["state"] == "revoked"
+    assert ask(served, f"mobile-ids/{offered['id']}/revoke", "POST").json()["state"] == "revoked"
 
 
-def test_an_unknown_mobile_id_is_404(gongmu: Provider) -> None:
+def test_an_unknown_mobile_id_is_404(served: Provider) -> None:
     for name in ("nosuch", "x" * 200, "a'b"):
-        refused(ask(gongmu, f"mobile-ids/{name}/suspend", "POST"), 404, "offer_unknown")
-    refused(ask(gongmu, "mobile-ids/%00/suspend", "POST"), 400, "bad_request")
+        refused(ask(served, f"mobile-ids/{name}/suspend", "POST"), 404, "offer_unknown")
+    refused(ask(served, "mobile-ids/%00/suspend", "POST"), 400, "bad_request")
 
 
-def test_an_unknown_passkey_is_404(gongmu: Provider) -> None:
+def test_an_unknown_passkey_is_404(served: Provider) -> None:
     for name in ("nosuch", "x" * 200, "a'b"):
-        refused(ask(gongmu, f"passkeys/{name}/remove", "POST"), 404, "passkey_removed")
-    refused(ask(gongmu, "passkeys/%00/remove", "POST"), 400, "bad_request")
+        refused(ask(served, f"passkeys/{name}/remove", "POST"), 404, "passkey_removed")
+    refused(ask(served, "passkeys/%00/remove", "POST"), 400, "bad_request")
 
 
 # --- hostile input --------------------------------------------------------------------------------
@@ -260,8 +260,8 @@ def test_an_unknown_passkey_is_404(gongmu: Provider) -> None:
     "limit",
     ["0", "-1", "501", "1000000000", "1e9", "9" * 5000, "", " 5", "٥", "1.0", "0x10", "null"],
 )
-def test_a243_limits(gongmu: Provider, path: str, limit: str) -> None:
-    refused(ask(gongmu, path, params={"limit": limit}), 400, "bad_request")
+def test_a243_limits(served: Provider, path: str, limit: str) -> None:
+    refused(ask(served, path, params={"limit": limit}), 400, "bad_request")
 
 
 @pytest.mark.parametrize(
@@ -282,44 +282,44 @@ def test_a243_limits(gongmu: Provider, path: str, limit: str) -> None:
         ("body", "1"),
     ],
 )
-def test_a242_filters(gongmu: Provider, name: str, value: str) -> None:
-    refused(ask(gongmu, "events", params={name: value}), 400, "bad_request")
+def test_a242_filters(served: Provider, name: str, value: str) -> None:
+    refused(ask(served, "events", params={name: value}), 400, "bad_request")
 
 
 @pytest.mark.parametrize("value", ["' OR '1'='1", "%", "_", "\\", "x'; DROP TABLE events; --"])
 @pytest.mark.parametrize("name", ["journey", "subject", "session"])
-def test_a242_sql_in_a_filter_is_text(gongmu: Provider, name: str, value: str) -> None:
-    assert gongmu.events(**{name: value}) == []
+def test_a242_sql_in_a_filter_is_text(served: Provider, name: str, value: str) -> None:
+    assert served.events(**{name: value}) == []
 
 
-def test_a242_a_wildcard_in_a_search_is_text(gongmu: Provider) -> None:
+def test_a242_a_wildcard_in_a_search_is_text(served: Provider) -> None:
     for text in ("*", "%", "*)(uid=*", "\\2a", "' OR 1=1"):
-        assert ask(gongmu, "people", params={"q": text}).json() == {"people": []}
+        assert ask(served, "people", params={"q": text}).json() == {"people": []}
     for text in ("a\0", "a" * 129):
-        refused(ask(gongmu, "people", params={"q": text}), 400, "bad_request")
+        refused(ask(served, "people", params={"q": text}), 400, "bad_request")
 
 
-def test_a243_a_range_that_ends_before_it_begins(gongmu: Provider) -> None:
+def test_a243_a_range_that_ends_before_it_begins(served: Provider) -> None:
     now = datetime.now(UTC)
     times = {"after": now.isoformat(), "before": (now - timedelta(hours=1)).isoformat()}
-    refused(ask(gongmu, "events", params=times), 400, "bad_request")
+    refused(ask(served, "events", params=times), 400, "bad_request")
     equal = {"after": now.isoformat(), "before": now.isoformat()}
-    refused(ask(gongmu, "events", params=equal), 400, "bad_request")
+    refused(ask(served, "events", params=equal), 400, "bad_request")
 
 
-def test_a_range_of_time_in_any_zone(gongmu: Provider) -> None:
-    [newest] = gongmu.events(limit=1)
+def test_a_range_of_time_in_any_zone(served: Provider) -> None:
+    [newest] = served.events(limit=1)
     at = datetime.fromisoformat(newest["at"])
     seoul = at + timedelta(hours=9)
     before = seoul.isoformat().replace("+00:00", "+09:00")
-    assert gongmu.events(after=newest["at"])[-1]["id"] == newest["id"]
-    assert newest["id"] not in {one["id"] for one in gongmu.events(before=before, limit=5)}
+    assert served.events(after=newest["at"])[-1]["id"] == newest["id"]
+    assert newest["id"] not in {one["id"] for one in served.events(before=before, limit=5)}
     later = (at + timedelta(hours=1)).isoformat()
-    assert gongmu.events(after=later) == []
+    assert served.events(after=later) == []
 
 
-def test_a_parameter_twice_is_refused(gongmu: Provider) -> None:
-    answer = ask(gongmu, "events", params=[("limit", "1"), ("limit", "2")])
+def test_a_parameter_twice_is_refused(served: Provider) -> None:
+    answer = ask(served, "events", params=[("limit", "1"), ("limit", "2")])
     refused(answer, 400, "repeated_parameter")
 
 
@@ -342,17 +342,17 @@ def test_a_parameter_twice_is_refused(gongmu: Provider) -> None:
         b"\xff\xfe",
     ],
 )
-def test_a235_bodies(gongmu: Provider, body: bytes) -> None:
+def test_a235_bodies(served: Provider, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    with gongmu.client() as client:
-        headers["Authorization"] = f"Bearer {gongmu.token('gongmu:issue')}"
+    with served.client() as client:
+        headers["Authorization"] = f"Bearer {served.token('gongmu:issue')}"
         answer = client.post("/api/v1/mobile-ids", content=body, headers=headers)
     refused(answer, 400, "bad_request")
 
 
-def test_a232_json_must_say_that_it_is_json(gongmu: Provider) -> None:
-    headers = {"Authorization": f"Bearer {gongmu.token('gongmu:issue')}"}
-    with gongmu.client() as client:
+def test_a232_json_must_say_that_it_is_json(served: Provider) -> None:
+    headers = {"Authorization": f"Bearer {served.token('gongmu:issue')}"}
+    with served.client() as client:
         for kind in ("text/plain", "application/x-www-form-urlencoded"):
             answer = client.post(
                 "/api/v1/mobile-ids",
@@ -368,9 +368,9 @@ def test_a232_json_must_say_that_it_is_json(gongmu: Provider) -> None:
         refused(big, 413, "too_large")
 
 
-def test_a231_another_verb_or_spelling_is_no_way_around(gongmu: Provider) -> None:
-    token = {"Authorization": f"Bearer {gongmu.token('gongmu:issue')}"}
-    with gongmu.client() as client:
+def test_a231_another_verb_or_spelling_is_no_way_around(served: Provider) -> None:
+    token = {"Authorization": f"Bearer {served.token('gongmu:issue')}"}
+    with served.client() as client:
         for method, path, statuses in (
             ("DELETE", "/api/v1/mobile-ids", {405}),
             ("PUT", "/api/v1/people", {405}),

@@ -18,13 +18,13 @@ SUFFIX = "ou=people,dc=esaram,dc=example"
 
 
 @pytest.fixture(scope="module")
-def held(gongmu: Provider) -> Held:
-    return Held.receive(gongmu, "E1000001")
+def held(served: Provider) -> Held:
+    return Held.receive(served, "E1000001")
 
 
 @pytest.fixture
-def desk(gongmu: Provider) -> Iterator[Desk]:
-    with Desk(gongmu) as browser:
+def desk(served: Provider) -> Iterator[Desk]:
+    with Desk(served) as browser:
         yield browser
 
 
@@ -52,18 +52,18 @@ def state(server: Slapd, number: str, value: str) -> Iterator[None]:
     ],
 )
 def test_a162_valid_credential_of_a_person_who_may_not_act(
-    gongmu: Provider, personnel: Slapd, desk: Desk, held: Held, value: str, reason: str
+    served: Provider, personnel: Slapd, desk: Desk, held: Held, value: str, reason: str
 ) -> None:
     desk.start()
     answer = fetched(held, desk.wallet_link)
     with state(personnel, held.number, value):
-        mark = gongmu.last_event()
+        mark = served.last_event()
         told = answer.post()
         assert told.status_code == 200  # the wallet learns nothing of the directory
         assert desk.status()["reason"] == reason
-        [event] = gongmu.events_after(mark)
+        [event] = served.events_after(mark)
     assert (event["kind"], event["reason"]) == ("login:finish:refused", reason)
-    assert desk.get(told.json()["redirect_uri"]).startswith(gongmu.issuer)
+    assert desk.get(told.json()["redirect_uri"]).startswith(served.issuer)
     assert desk.status()["step"] == "failed"
 
 
@@ -80,7 +80,7 @@ def test_a217_entry_deleted_between_proof_and_finish(
 
 
 def test_a218_retired_person_is_out_everywhere_at_once(
-    gongmu: Provider, personnel: Slapd, desk: Desk, held: Held
+    served: Provider, personnel: Slapd, desk: Desk, held: Held
 ) -> None:
     desk.start(scope="openid profile offline_access", prompt="consent")
     where = desk.get(fetched(held, desk.wallet_link).post().json()["redirect_uri"])
@@ -92,13 +92,13 @@ def test_a218_retired_person_is_out_everywhere_at_once(
         "client_id": desk.registered["client_id"],
         "client_secret": desk.registered["client_secret"],
     }
-    with gongmu.client() as client, state(personnel, held.number, "retired"):
+    with served.client() as client, state(personnel, held.number, "retired"):
         assert client.get("/oauth/userinfo", headers=bearer).status_code == 401
         refused = client.post("/oauth/token", data=refresh)
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
-        silent = desk.answered(desk.get(Desk(gongmu).authorization_url(prompt="none")))
+        silent = desk.answered(desk.get(Desk(served).authorization_url(prompt="none")))
         assert silent["error"] in {"login_required", "access_denied"}
-        offered = gongmu.api(
+        offered = served.api(
             "POST", "mobile-ids", "gongmu:issue", json={"personnel_number": held.number}
         )
         assert offered.status_code == 403

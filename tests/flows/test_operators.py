@@ -19,7 +19,7 @@ PEOPLE = "ou=people,dc=esaram,dc=example"
 
 
 @pytest.fixture(scope="module")
-def held(gongmu: Provider, personnel: Slapd) -> Iterator[Held]:
+def held(served: Provider, personnel: Slapd) -> Iterator[Held]:
     """Somebody of this module alone, in two groups of which one is nested."""
     dn = f"uid={NUMBER},{PEOPLE}"
     groups = PEOPLE.replace("people", "groups")
@@ -30,20 +30,20 @@ def held(gongmu: Provider, personnel: Slapd) -> Iterator[Held]:
         f"dn: cn=outer,{groups}\nchangetype: add\nobjectClass: groupOfNames\ncn: outer\n"
         f"member: cn=inner,{groups}\n"
     )
-    yield Held.receive(gongmu, NUMBER)
+    yield Held.receive(served, NUMBER)
     for one in (dn, f"cn=outer,{groups}", f"cn=inner,{groups}"):
         personnel.modify(f"dn: {one}\nchangetype: delete\n")
 
 
 @pytest.fixture
-def desk(gongmu: Provider) -> Iterator[Desk]:
-    with Desk(gongmu) as browser:
+def desk(served: Provider) -> Iterator[Desk]:
+    with Desk(served) as browser:
         yield browser
 
 
-def command(gongmu: Provider, *words: str, code: int = 0) -> Any:
+def command(served: Provider, *words: str, code: int = 0) -> Any:
     done = subprocess.run(
-        [GONGMU, "--config", str(gongmu.conf_file), *words, "--json"],
+        [GONGMU, "--config", str(served.conf_file), *words, "--json"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -60,25 +60,25 @@ def sign_in(desk: Desk, held: Held, **changed: str) -> dict[str, Any]:
     return found
 
 
-def test_a_person_from_the_entry_to_the_session(gongmu: Provider, desk: Desk, held: Held) -> None:
+def test_a_person_from_the_entry_to_the_session(served: Provider, desk: Desk, held: Held) -> None:
     sign_in(desk, held)
-    shown = command(gongmu, "person", "show", NUMBER)
+    shown = command(served, "person", "show", NUMBER)
     assert (shown["may_act"], shown["groups"]) == (True, ["inner", "outer"])
     assert shown["entry"]["mail"] == ["Anyone@Gasang.example"]
     session = max(shown["sessions"], key=lambda one: str(one["authenticated_at"]))
     [mobile_id] = [one for one in shown["mobile_ids"] if one["state"] == "live"]
     assert session["mobile_id"] == mobile_id["id"]
-    assert list(shown["subjects"]) == [gongmu.issuer]
-    assert shown == gongmu.api("GET", f"people/{NUMBER}", "gongmu:people").json()
+    assert list(shown["subjects"]) == [served.issuer]
+    assert shown == served.api("GET", f"people/{NUMBER}", "gongmu:people").json()
 
 
-def test_the_preview_is_what_userinfo_tells(gongmu: Provider, desk: Desk, held: Held) -> None:
+def test_the_preview_is_what_userinfo_tells(served: Provider, desk: Desk, held: Held) -> None:
     tokens = sign_in(desk, held, scope="openid profile email groups")
-    with gongmu.client() as client:
+    with served.client() as client:
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         told = client.get("/oauth/userinfo", headers=bearer).json()
     found = command(
-        gongmu, "rp", "preview", "lab", "--person", NUMBER, "--scope", "openid profile email groups"
+        served, "rp", "preview", "lab", "--person", NUMBER, "--scope", "openid profile email groups"
     )
     promised = {one["claim"]: one["value"] for one in found["claims"] if not one["missing"]}
     assert {name: told[name] for name in set(told) - {"sub"}} == promised
@@ -87,31 +87,31 @@ def test_the_preview_is_what_userinfo_tells(gongmu: Provider, desk: Desk, held: 
 
 
 def test_suspending_ends_the_session_at_once_and_a_found_phone_comes_back(
-    gongmu: Provider, desk: Desk, held: Held
+    served: Provider, desk: Desk, held: Held
 ) -> None:
     tokens = sign_in(desk, held)
-    listed = command(gongmu, "mobile-id", "list", "--person", NUMBER, "--state", "live")
+    listed = command(served, "mobile-id", "list", "--person", NUMBER, "--state", "live")
     [mobile_id] = [one["id"] for one in listed]
-    changed = command(gongmu, "mobile-id", "suspend", mobile_id)
+    changed = command(served, "mobile-id", "suspend", mobile_id)
     assert (changed["state"], changed["changed"]) == ("suspended", True)
-    with gongmu.client() as client:
+    with served.client() as client:
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         assert client.get("/oauth/userinfo", headers=bearer).status_code == 401
     desk.start()
     assert fetched(held, desk.wallet_link).post().status_code == 400
-    assert command(gongmu, "person", "show", NUMBER)["sessions"] == []
-    assert command(gongmu, "mobile-id", "reinstate", mobile_id)["state"] == "live"
-    with Desk(gongmu) as again:
+    assert command(served, "person", "show", NUMBER)["sessions"] == []
+    assert command(served, "mobile-id", "reinstate", mobile_id)["state"] == "live"
+    with Desk(served) as again:
         assert "access_token" in sign_in(again, held)
 
 
-def test_the_chains_of_running_workers_are_whole(gongmu: Provider, desk: Desk, held: Held) -> None:
+def test_the_chains_of_running_workers_are_whole(served: Provider, desk: Desk, held: Held) -> None:
     sign_in(desk, held)
-    assert command(gongmu, "events", "verify") == {"sound": True, "faults": []}
+    assert command(served, "events", "verify") == {"sound": True, "faults": []}
 
 
-def test_the_doctor_sees_every_system(gongmu: Provider, personnel: Slapd) -> None:
-    found = command(gongmu, "doctor", code=1)
+def test_the_doctor_sees_every_system(served: Provider, personnel: Slapd) -> None:
+    found = command(served, "doctor", code=1)
     wrong = [one["found"] for one in found if one["level"] == "fix"]
     assert len(wrong) == 1
     assert wrong[0].startswith("fsync = off")  # true: a throw-away server
@@ -122,11 +122,11 @@ def test_the_doctor_sees_every_system(gongmu: Provider, personnel: Slapd) -> Non
     assert "the verifier certificate" in told
 
 
-def test_passkeys_are_listed_suspended_reinstated_and_removed(gongmu: Provider, held: Held) -> None:
-    with Seat(gongmu) as seat:
+def test_passkeys_are_listed_suspended_reinstated_and_removed(served: Provider, held: Held) -> None:
+    with Seat(served) as seat:
         seat.to_account(held)
         seat.enrol("서랍 속 열쇠")
-        [shown] = command(gongmu, "passkey", "list", "--person", NUMBER)
+        [shown] = command(served, "passkey", "list", "--person", NUMBER)
         assert (shown["name"], shown["state"], shown["synced"]) == ("서랍 속 열쇠", "live", False)
         assert "credential" not in str(shown)
         seat.answered(seat.begin(prompt="login").touch())
@@ -136,11 +136,11 @@ def test_passkeys_are_listed_suspended_reinstated_and_removed(gongmu: Provider, 
             ("reinstate", "live", True),
             ("remove", "removed", True),
         ):
-            told = command(gongmu, "passkey", change, shown["id"])
+            told = command(served, "passkey", change, shown["id"])
             assert (told["state"], told["changed"]) == (state, changed)
             assert seat.client.get("/account").status_code == 401
-    assert "never comes back" in command(gongmu, "passkey", "reinstate", shown["id"], code=1)
-    assert "no passkey 'nosuch'" in command(gongmu, "passkey", "remove", "nosuch", code=1)
-    assert command(gongmu, "passkey", "list", "--state", "suspended") == []
-    answer = gongmu.api("GET", "passkeys", "gongmu:people", params={"personnel_number": NUMBER})
-    assert answer.json()["passkeys"] == command(gongmu, "passkey", "list", "--person", NUMBER)
+    assert "never comes back" in command(served, "passkey", "reinstate", shown["id"], code=1)
+    assert "no passkey 'nosuch'" in command(served, "passkey", "remove", "nosuch", code=1)
+    assert command(served, "passkey", "list", "--state", "suspended") == []
+    answer = served.api("GET", "passkeys", "gongmu:people", params={"personnel_number": NUMBER})
+    assert answer.json()["passkeys"] == command(served, "passkey", "list", "--person", NUMBER)

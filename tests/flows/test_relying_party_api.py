@@ -17,9 +17,9 @@ URI = "https://board.example.go.kr/callback"
 
 
 @pytest.fixture(scope="module")
-def demo(gongmu: Provider) -> Provider:
+def demo(served: Provider) -> Provider:
     """Two workers on real stores, in place of the demo's embedded ones."""
-    return gongmu
+    return served
 
 
 @pytest.fixture(scope="module")

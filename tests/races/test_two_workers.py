@@ -94,21 +94,21 @@ class Field:
 
 
 @pytest.fixture(scope="module")
-def field(gongmu: Provider) -> Iterator[Field]:
-    held = Held.receive(gongmu, gongmu.person(index=6))
-    with Desk(gongmu) as desk:
+def field(served: Provider) -> Iterator[Field]:
+    held = Held.receive(served, served.person(index=6))
+    with Desk(served) as desk:
         desk.start(acr_values=ACR_QR)
         desk.answered(desk.get(fetched(held, desk.wallet_link).post().json()["redirect_uri"]))
         keyed = Keyed()
-        yield Field(gongmu, desk, keyed, _registered(gongmu, keyed))
+        yield Field(served, desk, keyed, _registered(served, keyed))
 
 
-def _registered(gongmu: Provider, keyed: Keyed) -> str:
-    assert gongmu.conf_file is not None
+def _registered(served: Provider, keyed: Keyed) -> str:
+    assert served.conf_file is not None
     program: dict[str, Any] = {
         "grant_types": ("client_credentials",),
         "scope": ("gongmu:events",),
-        "audience": f"{gongmu.issuer}/api/v1",
+        "audience": f"{served.issuer}/api/v1",
     }
     app: dict[str, Any] = {
         "profile": "public",
@@ -117,7 +117,7 @@ def _registered(gongmu: Provider, keyed: Keyed) -> str:
         "token_endpoint_auth_methods": ("none",),
     }
     keys = {"token_endpoint_auth_methods": ("private_key_jwt",), "jwks": keyed.jwks}
-    with services_of(gongmu.conf_file) as parts:
+    with services_of(served.conf_file) as parts:
         key = parts.keys.secret("client-secrets")
         register = RelyingParties(parts.engine, parts.journal, key, parts.now, loopback=True)
         made = [
