@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from idp.cli.say import WithId, actor, json_option, one, services, table
+from idp.cli.say import WithId, actor, json_option, list_options, one, services, table
 from idp.contracts import CredentialOffers, MobileId, MobileIdState
 from idp.cutoff import is_stale_offer
 from idp.errors import AccessDenied
@@ -60,14 +60,7 @@ def _offers(parts: "Services") -> CredentialOffers:
 
 
 @group.command("list")
-@click.option("--person", "personnel_number", default="", help="Of this personnel number only.")
-@click.option(
-    "--state",
-    type=click.Choice([state.value for state in MobileIdState]),
-    help="In this state only.",
-)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-@json_option
+@list_options(MobileIdState)
 @click.pass_obj
 def list_(
     config_file: Path, personnel_number: str, state: str | None, limit: int, *, as_json: bool

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from idp.cli.say import WithId, actor, json_option, one, services, table
+from idp.cli.say import WithId, actor, json_option, list_options, one, services, table
 from idp.contracts import PasskeyState
 
 
@@ -14,14 +14,7 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--person", "personnel_number", default="", help="Of this personnel number only.")
-@click.option(
-    "--state",
-    type=click.Choice([state.value for state in PasskeyState]),
-    help="In this state only.",
-)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
-@json_option
+@list_options(PasskeyState)
 @click.pass_obj
 def list_(
     config_file: Path, personnel_number: str, state: str | None, limit: int, *, as_json: bool

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +36,16 @@ def json_option(command: F) -> F:
     """`--json`, for every command that prints data."""
     add = click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
     return add(command)
+
+
+def list_options(states: type[StrEnum]) -> Callable[[F], F]:
+    """`--person`, `--state`, `--limit`, `--json`, for a list of what people hold."""
+    whose = "Of this personnel number only."
+    choice = click.Choice([state.value for state in states])
+    person = click.option("--person", "personnel_number", default="", help=whose)
+    state = click.option("--state", type=choice, help="In this state only.")
+    limit = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+    return lambda command: person(state(limit(json_option(command))))
 
 
 def settings_of(config_file: Path) -> "Settings":
