@@ -3,12 +3,14 @@
 What may be asked is in `asking.py`, what is answered in `openapi.py`: a test holds the three equal.
 """
 
+from functools import partial
+
 from flask import Blueprint, Response, jsonify
 
 from idp.access_tokens import AccessToken
 from idp.admin import asking, passkeys, people, relying_party_api
 from idp.admin.openapi import document
-from idp.contracts import CredentialOffers, MobileIdState, Official
+from idp.contracts import CredentialOffers, MobileIdState, Official, PasskeyState
 from idp.errors import AccessDenied, RequestError
 from idp.events import Kind, Reason
 from idp.services import services
@@ -119,25 +121,7 @@ def offer_mobile_id() -> Response:
     return response
 
 
-@blueprint.post("/api/v1/mobile-ids/<mobile_id>/suspend")
-def suspend_mobile_id(mobile_id: str) -> Response:
-    """Stop it for now: its sessions end, it can come back."""
-    return _change(mobile_id, "suspend")
-
-
-@blueprint.post("/api/v1/mobile-ids/<mobile_id>/reinstate")
-def reinstate_mobile_id(mobile_id: str) -> Response:
-    """A suspended one counts again."""
-    return _change(mobile_id, "reinstate")
-
-
-@blueprint.post("/api/v1/mobile-ids/<mobile_id>/revoke")
-def revoke_mobile_id(mobile_id: str) -> Response:
-    """End it for good."""
-    return _change(mobile_id, "revoke")
-
-
-def _change(mobile_id: str, change: str) -> Response:
+def _change(mobile_id: str, *, state: MobileIdState) -> Response:
     caller = asking.caller("gongmu:issue")
     asking.parameters()
     asking.body()
@@ -146,11 +130,20 @@ def _change(mobile_id: str, change: str) -> Response:
         public = "there is no such mobile ID"
         raise asking.refusal(404, "not_found", public, Reason.OFFER_UNKNOWN)
     try:
-        changed = cutoff.set_state(mobile_id, _CHANGES[change], _actor(caller))
+        changed = cutoff.set_state(mobile_id, state, _actor(caller))
     except AccessDenied as error:  # revoked, or only offered so far: `code` says which
         public = f"it is {error.detail.partition(' ')[0]}"
         raise asking.refusal(409, "conflict", public, error.reason) from error
     return jsonify(people.mobile_id(changed))
+
+
+for _name, _state in _CHANGES.items():
+    blueprint.add_url_rule(
+        f"/api/v1/mobile-ids/<mobile_id>/{_name}",
+        f"{_name}_mobile_id",
+        partial(_change, state=_state),
+        methods=["POST"],
+    )
 
 
 @blueprint.get("/api/v1/passkeys")
@@ -163,25 +156,7 @@ def list_passkeys() -> Response:
     return jsonify({"passkeys": [passkeys.shown(one) for one in found]})
 
 
-@blueprint.post("/api/v1/passkeys/<passkey_id>/suspend")
-def suspend_passkey(passkey_id: str) -> Response:
-    """Stop it for now: its sessions end, it can come back."""
-    return _change_passkey(passkey_id, "suspend")
-
-
-@blueprint.post("/api/v1/passkeys/<passkey_id>/reinstate")
-def reinstate_passkey(passkey_id: str) -> Response:
-    """A suspended one counts again."""
-    return _change_passkey(passkey_id, "reinstate")
-
-
-@blueprint.post("/api/v1/passkeys/<passkey_id>/remove")
-def remove_passkey(passkey_id: str) -> Response:
-    """End it for good."""
-    return _change_passkey(passkey_id, "remove")
-
-
-def _change_passkey(passkey_id: str, change: str) -> Response:
+def _change_passkey(passkey_id: str, *, state: PasskeyState) -> Response:
     caller = asking.caller("gongmu:people")
     asking.parameters()
     asking.body()
@@ -190,10 +165,19 @@ def _change_passkey(passkey_id: str, change: str) -> Response:
         public = "there is no such passkey"
         raise asking.refusal(404, "not_found", public, Reason.PASSKEY_REMOVED)
     try:
-        changed = register.set_state(passkey_id, passkeys.CHANGES[change], _actor(caller))
+        changed = register.set_state(passkey_id, state, _actor(caller))
     except AccessDenied as error:  # removed, or its phone's mobile ID is stopped: `code` says which
         raise asking.refusal(409, "conflict", "it cannot change so", error.reason) from error
     return jsonify(passkeys.shown(changed))
+
+
+for _name, _state in passkeys.CHANGES.items():
+    blueprint.add_url_rule(
+        f"/api/v1/passkeys/<passkey_id>/{_name}",
+        f"{_name}_passkey",
+        partial(_change_passkey, state=_state),
+        methods=["POST"],
+    )
 
 
 def _offers() -> CredentialOffers:
