@@ -171,11 +171,11 @@ def _change_passkey(passkey_id: str, *, state: PasskeyState) -> Response:
     return jsonify(passkeys.shown(changed))
 
 
-for _name, _state in passkeys.CHANGES.items():
+for _name, _passkey_state in passkeys.CHANGES.items():
     blueprint.add_url_rule(
         f"/api/v1/passkeys/<passkey_id>/{_name}",
         f"{_name}_passkey",
-        partial(_change_passkey, state=_state),
+        partial(_change_passkey, state=_passkey_state),
         methods=["POST"],
     )
 
