@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from idp import browser, metrics, rates
+from idp import browser, login_start, metrics
 from idp.errors import AccessDenied, OutsideError, RequestError
 from idp.events import Reason
-from idp.login import AuthorizationRequest, Failed, Finished, Started
+from idp.login import AuthorizationRequest, Failed, Finished
 from idp.oidc import (
     checks,
     codes,
@@ -114,7 +114,7 @@ def _begin(asked: AuthorizationRequest, way: WayBack) -> Response:
     official = gate.admit_browser(session, party)
     if not consent.is_needed(asked, session, party):
         return codes.issue(asked, session, way)
-    login = _start(asked, required)
+    login = login_start.start(asked, required)
     state = Finished(ticket=login.ticket, wire=None, session=session.id)
     services().logins.put(state)
     return consent.page(login.ticket.id, asked, party, official)
@@ -168,20 +168,7 @@ def _after_login(found: Ready) -> Response:
 
 
 def _to_login(asked: AuthorizationRequest, required_acr: str) -> Response:
-    return browser.see_other(f"/login/{_start(asked, required_acr).ticket.id}")
-
-
-def _start(asked: AuthorizationRequest, required_acr: str) -> Started:
-    """A login that holds the request."""
-    rates.must_fit("logins")
-    return services().logins.start(
-        asked,
-        browser.browser_hash(),
-        required_acr,
-        device=browser.device(),
-        address=browser.address(),
-        network=browser.network(),
-    )
+    return browser.see_other(f"/login/{login_start.start(asked, required_acr).ticket.id}")
 
 
 def _cookies_came() -> bool:

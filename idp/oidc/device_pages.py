@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import get_locale
 
-from idp import assurance, browser, rates
+from idp import assurance, browser, login_start
 from idp.contracts import Official
 from idp.errors import LoginExpired, RequestError
 from idp.events import Event, Kind, Reason
-from idp.login import AuthorizationRequest
 from idp.oidc import device_requests, gate, user_claims
 from idp.oidc.device import must_be_on
 from idp.oidc.device_requests import DeviceRequest, Stored
@@ -122,26 +121,8 @@ def _suffices(session: Session, asked: DeviceRequest, party: RelyingParty) -> bo
 
 def _to_login(stored: Stored, party: RelyingParty) -> Response:
     """A sign-in in this browser that comes back here."""
-    asked = AuthorizationRequest(
-        client_id=party.client_id,
-        redirect_uri="",
-        response_mode="query",
-        scope=(),
-        state=None,
-        nonce=None,
-        code_challenge="",
-    )
-    rates.must_fit("logins")
-    started = services().logins.start(
-        asked,
-        browser.browser_hash(),
-        party.minimum_acr,
-        device=browser.device(),
-        address=browser.address(),
-        network=browser.network(),
-        own_page=f"/device/{stored.id}",
-    )
-    return browser.see_other(f"/login/{started.ticket.id}")
+    page = f"/device/{stored.id}"
+    return browser.see_other(login_start.start_for_page(page, party.minimum_acr, party.client_id))
 
 
 def _page(asked: _Asked) -> Response:

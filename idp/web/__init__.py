@@ -6,8 +6,9 @@ directory `adapters/idp_ldap`, the adapter of the relying party `adapters/idp_ma
 `idp/login.py`, where it is kept `idp/logins.py`.
 
 1. The browser comes to `/oauth/authorize`: `oidc/authorize.py` (`oidc/__init__.py`, its 1) checks the request,
-   keeps it as `Started`, bound to this browser by the hash of its cookie, and sends it to `/login/<id>`. It,
-   `/oauth/token` and polls come in through `fast_path/__init__.py`, which calls the same functions.
+   keeps it as `Started`, bound to this browser by the hash of its cookie (`idp/login_start.py`), and sends it
+   to `/login/<id>`. It, `/oauth/token` and polls come in through `fast_path/__init__.py`, which calls the same
+   functions.
 2. `login_pages.show`, through `method_pages.opened`: the usual method is begun (`method_pages.start` makes
    `Waiting`; `login_pages.choose` does where a person picks one), and `method_pages.show` draws its page. The
    link in the QR (`qr_page.py`) carries a handle and a frame (`idp/frames.py`), never the login's id.

@@ -2,10 +2,9 @@
 
 from flask import Response, make_response, render_template
 
-from idp import browser, rates
+from idp import browser, login_start
 from idp.errors import UnauthorizedError
 from idp.events import Reason
-from idp.login import AuthorizationRequest
 from idp.people import must_be_active
 from idp.services import services
 from idp.sessions import Session
@@ -38,23 +37,4 @@ def closed(next_page: str) -> Response:
 
 def start_login(next_page: str, required_acr: str) -> str:
     """The address of a new login that no relying party asked for; it ends at a page of ours."""
-    asked = AuthorizationRequest(
-        client_id="",
-        redirect_uri="",
-        response_mode="query",
-        scope=(),
-        state=None,
-        nonce=None,
-        code_challenge="",
-    )
-    rates.must_fit("logins")
-    started = services().logins.start(
-        asked,
-        browser.browser_hash(),
-        required_acr,
-        device=browser.device(),
-        address=browser.address(),
-        network=browser.network(),
-        own_page=_PAGES.get(next_page, _PAGES["account"]),
-    )
-    return f"/login/{started.ticket.id}"
+    return login_start.start_for_page(_PAGES.get(next_page, _PAGES["account"]), required_acr)
