@@ -1,4 +1,4 @@
-"""The register of mobile IDs and the account gate, over SQL."""
+"""The register of mobile IDs over SQL. Whether a person was cut off: `account_gate.py`."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -48,7 +48,7 @@ _ALLOWED: Mapping[MobileIdState, frozenset[MobileIdState]] = {
 
 
 class Cutoff:
-    """The register of mobile IDs (implements contracts.MobileIds) and the account gate.
+    """The register of mobile IDs (implements contracts.MobileIds).
 
     Every method raises OutsideError when SQL or the directory is away.
     """

@@ -50,7 +50,7 @@ def show(login_id: str) -> Response:
     if isinstance(state, Started | Waiting):
         return method_pages.opened(stored, state)
     if isinstance(state, Proved):
-        return _return_code_page(state)
+        return _return_code_form(state)
     if isinstance(state, Finished):
         return browser.see_other(finish.onward(state.ticket))
     return _over(state, state.reason if isinstance(state, Failed) else Reason.LOGIN_STEP)
@@ -123,7 +123,7 @@ def return_code(login_id: str) -> Response:
         return finish.complete(stored, after)
     record(after, Kind.RETURN_CODE_REFUSED, _reason_of(after))
     if isinstance(after, Proved):
-        return _return_code_page(after, error=True)
+        return _return_code_form(after, error=True)
     return browser.see_other(f"/login/{login_id}")
 
 
@@ -162,7 +162,7 @@ def _towards_party(stored: Stored) -> Response:
     return browser.see_other(finish.onward(ticket))
 
 
-def _return_code_page(state: Proved, *, error: bool = False) -> Response:
+def _return_code_form(state: Proved, *, error: bool = False) -> Response:
     tries_left = MAX_RETURN_CODE_TRIES - state.tries
     return method_pages.page(
         "methods/mobile_id_code.html", state, tries_left=tries_left, error=error

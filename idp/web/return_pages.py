@@ -171,10 +171,10 @@ def _bind_or_show(stored: Stored, state: Proved) -> Response:
     if shown is not state:
         services().logins.change(stored, shown)
         record(shown, Kind.RETURN_CODE_SHOWN, subject=shown.person.subject)
-    return _return_code_page(shown)
+    return _return_code_shown(shown)
 
 
-def _return_code_page(state: Proved) -> Response:
+def _return_code_shown(state: Proved) -> Response:
     return make_response(
         render_template(
             "return_code.html",
