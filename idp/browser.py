@@ -21,12 +21,24 @@ from idp.services import services
 from idp.sessions import Session
 
 BROWSER_MAX_AGE_S = 180 * 86400
+CONVENIENCE_MAX_AGE_S = 365 * 86400
 
 
 def cookie_name(settings: Settings, what: str) -> str:
     """`__Host-gongmu-<what>` over https, `gongmu-<what>` under a loopback http issuer."""
     prefix = "__Host-" if settings.issuer.startswith("https://") else ""
     return f"{prefix}gongmu-{what}"
+
+
+def cookie(what: str) -> str:
+    """The value that this browser sent for that cookie of ours, "" for none."""
+    return request.cookies.get(cookie_name(services().settings, what), "")
+
+
+def remember(response: Response, what: str, value: str) -> Response:
+    """Keep a convenience of this browser for a year: nothing is decided by it, nobody found by it."""
+    _set(response, services().settings, what, value, CONVENIENCE_MAX_AGE_S)
+    return response
 
 
 def see_other(location: str) -> Response:
@@ -53,8 +65,7 @@ def allow_frames(addresses: Iterable[str]) -> None:
 def browser_secret() -> str:
     """The secret of this browser: from its cookie, or a new one that `keep_cookies` will set."""
     if "browser_secret" not in g:
-        name = cookie_name(services().settings, "browser")
-        value = request.cookies.get(name, "")
+        value = cookie("browser")
         if not 40 <= len(value) <= 64:
             value = randomness.token(32)
             g.new_browser_secret = value
@@ -76,7 +87,7 @@ def has_browser_cookie() -> bool:
 def current_session() -> Session | None:
     """The live session of this browser, asked once a request. OutsideError when SQL is away."""
     if "session_found" not in g:
-        value = request.cookies.get(cookie_name(services().settings, "session"), "")
+        value = cookie("session")
         g.session_found = services().sessions.find(value) if 40 <= len(value) <= 64 else None
     found: Session | None = g.session_found
     return found

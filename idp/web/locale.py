@@ -17,7 +17,6 @@ from idp.services import services
 
 COOKIE = "gongmu-lang"  # as it is called under a loopback http issuer
 NATIVE_NAMES = {"ko": "한국어", "en": "English"}
-_COOKIE_MAX_AGE_S = 365 * 86400
 _LONGEST_PATH = 4096
 
 blueprint = Blueprint("locale", __name__)
@@ -55,7 +54,7 @@ def choose_language() -> str:
     """The language of this answer: always one of `settings.languages`."""
     offered = services().settings.languages
     default = "ko" if "ko" in offered else offered[0]
-    chosen = request.cookies.get(browser.cookie_name(services().settings, "lang"), "")
+    chosen = browser.cookie("lang")
     if chosen in offered:
         return chosen
     wanted = _first_offered(getattr(g, "ui_locales", ()), offered)
@@ -77,19 +76,10 @@ def change_language() -> Response:
 
     Needs no CSRF token: all that a forged form could do is to change the words on the page.
     """
-    settings = services().settings
     response = browser.see_other(same_site_path(request.form.get("next", "/")))
     language = request.form.get("lang", "")
-    if language in settings.languages:
-        response.set_cookie(
-            browser.cookie_name(settings, "lang"),
-            language,
-            max_age=_COOKIE_MAX_AGE_S,
-            secure=settings.issuer.startswith("https://"),
-            httponly=True,
-            samesite="Lax",
-            path="/",
-        )
+    if language in services().settings.languages:
+        browser.remember(response, "lang", language)
     return response
 
 

@@ -13,7 +13,6 @@ from idp.contracts import BrowserMethod, WalletMethod
 from idp.login import Ticket
 from idp.services import services
 
-_COOKIE_MAX_AGE_S = 365 * 86400
 _PHONES = re.compile(r"Android.*Mobile|iPhone|iPod|Windows Phone")
 
 
@@ -52,23 +51,13 @@ def remembered(offered: list[str]) -> str:
     """The method this browser used last, when it is offered; else the only one; else ""."""
     if len(offered) == 1:
         return offered[0]
-    kept = request.cookies.get(browser.cookie_name(services().settings, "method"), "")
+    kept = browser.cookie("method")
     return kept if kept in offered else ""
 
 
 def remember(response: Response, method: str) -> Response:
     """Let this browser go straight to that method the next time."""
-    settings = services().settings
-    response.set_cookie(
-        browser.cookie_name(settings, "method"),
-        method,
-        max_age=_COOKIE_MAX_AGE_S,
-        secure=settings.issuer.startswith("https://"),
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
-    return response
+    return browser.remember(response, "method", method)
 
 
 def on_phone() -> bool:
