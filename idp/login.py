@@ -7,7 +7,8 @@ r"""One login as a state machine: the heart. No HTTP, no SQL; a pure value goes 
 * `Waiting`: a QR is on the screen. The first frame whose address a wallet fetched pins it. For a
   method that answers in the browser itself (a passkey): a challenge is there, for one answer.
 * `Proved`: a presentation verified, and the directory knows a person who may enter. Nobody is signed in yet.
-* `Bound`: the phone and the desk are one: same browser, or the return code typed at the desk.
+* `Bound`: the phone and the desk are one: same browser, or the return code typed at the desk; or the
+  relying party is content with the QR alone, or a passkey answered in the browser itself.
 * `Finished`: a session is written, or about to be; `/oauth/authorize?login=` makes the code.
   Who disowns the login at this moment still ends it.
 

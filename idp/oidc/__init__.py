@@ -1,6 +1,6 @@
 """The OpenID provider on the wire (OpenID Connect Core 1.0, OAuth 2.0 with its current practice, RFC 9700).
 
-One sign-in, as this package sees it (1, 7 and 8 of `idp/web/__init__.py` are its 1, 2 and 3, 4):
+One sign-in, as this package sees it (`idp/web/__init__.py` calls its 2 and 3 hop 7, its 4 hop 8):
 
 1. `authorize.py` reads the request (`parameters.py`; signed: `request_objects.py`), finds the way back to
    the relying party (`way_back.py`), checks everything else (`checks.py`, `claims_parameter.py`, `hints.py`);

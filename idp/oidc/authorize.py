@@ -1,6 +1,6 @@
 """`/oauth/authorize`: checks a request, sends the browser to sign in, gives the code when it is back.
 
-GET  ?client_id=...                  a new request    -> a code (session and consent are there), or 303 /login/<id>
+GET  ?client_id=...                  a new request    -> a code, the consent page, or 303 /login/<id>
 GET  ?client_id=...&request=...      a signed one     -> the same
 GET  ?client_id=...&request_uri=...  one pushed before (`par.py`) -> the same
 GET  ?login=<id>                     back from login  -> the code, the consent page, or what stands in its way

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from idp import jws
 from idp.events import Reason
 from idp.login import AuthorizationRequest
+from idp.oidc.minting import ID_TOKEN_TYP
 from idp.oidc.parameters import Parameters
 from idp.oidc.way_back import refused
 from idp.registration import ID_TOKEN_ALGORITHMS
 from idp.services import services
 
-ID_TOKEN_TYP = "JWT"  # noqa: S105 - a type of token; access tokens have another, so none passes here
+# Access tokens have another type, so none passes here.
 RULES = jws.Rules(frozenset(ID_TOKEN_ALGORITHMS), frozenset({ID_TOKEN_TYP.lower()}))
 
 

@@ -13,12 +13,12 @@ from typing import Any
 from idp import access_tokens, randomness
 from idp.contracts import JsonObject, Official, Use
 from idp.oidc import sealed_answers, user_claims
-from idp.oidc.hints import ID_TOKEN_TYP
 from idp.oidc.subjects import sub_of
 from idp.relying_parties import RelyingParty
 from idp.services import services
 from idp.sessions import Session
 
+ID_TOKEN_TYP = "JWT"  # noqa: S105 - a type of token
 # OIDC Core §3.1.3.6: the hash of the signature's algorithm, SHA-512 for Ed25519 (RFC 8032 §5.1).
 _HASHES = {"EdDSA": hashlib.sha512, "Ed25519": hashlib.sha512}
 _CONFIRMATIONS = {"jkt": "jkt", "x5t": "x5t#S256"}  # RFC 9449 §6.1, RFC 8705 §3.1

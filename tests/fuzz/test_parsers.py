@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 from idp import client_certificates, jws
 from idp.contracts import Use
 from idp.errors import RequestError
-from idp.oidc import assertions, claims_parameter, hints, parameters, request_objects
+from idp.oidc import assertions, claims_parameter, hints, minting, parameters, request_objects
 from idp.relying_parties import RelyingParty
 from tests.fakes.certificates import Authority
 from tests.unit.oidc.scene import World
@@ -121,7 +121,7 @@ def test_no_text_is_a_request_an_assertion_or_a_hint(world: World, text: str) ->
 def test_a_hint_of_ours_is_read_or_not_genuine(world: World, name: str, value: Any) -> None:
     issuer = world.parts.settings.issuer
     good = {"iss": issuer, "aud": "fuzz", "sub": "s", "sid": "i", "exp": 1}
-    text = world.parts.keys.sign({**good, name: value}, hints.ID_TOKEN_TYP, Use.OIDC)
+    text = world.parts.keys.sign({**good, name: value}, minting.ID_TOKEN_TYP, Use.OIDC)
     with world.app.test_request_context("/"), suppress(jws.NotGenuine):
         hint = hints.read(text)
         assert (type(hint.sub), type(hint.sid), type(hint.expires_at)) == (str, str, int)
