@@ -144,7 +144,7 @@ def check_csrf(purpose: str) -> None:
 
 
 def address() -> str:
-    """The client's address; X-Forwarded-For counts only behind a trusted proxy (A-112)."""
+    """The client's address; what a header says of it counts only behind a trusted proxy (A-112)."""
     if "address" not in g:
         g.address = _address()
     found: str = g.address
@@ -155,10 +155,10 @@ def _address() -> str:
     server = services().settings.server
     peer = request.remote_addr or ""
     proxies = server.trusted_proxies
+    chain = [part.strip() for part in request.headers.get(server.address_header, "").split(",")]
     if not peer and server.unix_socket is not None:
         # Only the proxy of this machine reaches a Unix socket: the last address it adds is the peer.
-        return _as_address(request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip())
-    chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+        return _as_address(chain[-1])
     while peer and _in_any(peer, proxies) and chain and chain[-1]:
         peer = _as_address(chain.pop())
     return peer

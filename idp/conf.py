@@ -60,7 +60,12 @@ class Server(Table):
     workers: int = Field(0, ge=0, le=256, description="processes; 0 means one per core")
     blocking_threads: int = Field(8, ge=1, le=128, description="requests at once in each process")
     trusted_proxies: tuple[Cidr, ...] = Field(
-        (), description="only from these is X-Forwarded-For believed, e.g. 10.0.0.0/8"
+        (), description="only from these is address_header believed, e.g. 10.0.0.0/8"
+    )
+    address_header: str = Field(
+        "X-Forwarded-For",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$",
+        description="in which they name the client's address; one without '-' has no second spelling with '_'",
     )
     client_certificate_header: str = Field(
         "",
