@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -11,7 +10,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from idp.keys.certificates import host_name, leaf_builder, root_builder
+
 _LIFETIME = timedelta(days=365)
+_SKEW = timedelta(hours=1)
 _RENEW_BEFORE = timedelta(days=30)
 
 
@@ -54,16 +56,13 @@ def _is_good(file: Path, now: datetime, host: str = "") -> bool:
     if not host:
         return True
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return _name(host) in list(names)
+    return host_name(host) in list(names)
 
 
 def _authority(key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
     subject = _subject("Gongmu demo authority")
-    builder = _builder(subject, subject, key.public_key(), now)
-    certificate = builder.add_extension(
-        x509.BasicConstraints(ca=True, path_length=0), critical=True
-    ).add_extension(_usage(signs_certificates=True), critical=True)
-    return certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    builder = root_builder(subject, key.public_key(), now - _SKEW, now + _LIFETIME)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def _leaf(
@@ -73,60 +72,18 @@ def _leaf(
     ca_key: ec.EllipticCurvePrivateKey,
     now: datetime,
 ) -> bytes:
-    names = dict.fromkeys([_name(host), _name("localhost"), _name("127.0.0.1"), _name("::1")])
-    authority = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    names = dict.fromkeys(map(host_name, (host, "localhost", "127.0.0.1", "::1")))
     certificate = (
-        _builder(_subject(host[:64]), ca.subject, key.public_key(), now)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        leaf_builder(_subject(host[:64]), key.public_key(), ca, now - _SKEW, now + _LIFETIME)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(list(names)), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority),
-            critical=False,
-        )
+        .sign(ca_key, hashes.SHA256())
     )
-    return certificate.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, now: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _LIFETIME)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _subject(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(host.strip("[]")))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

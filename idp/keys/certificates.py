@@ -23,14 +23,10 @@ _SKEW = timedelta(minutes=5)  # the clock of a phone may be behind ours
 
 def make_root(key: ec.EllipticCurvePrivateKey, name: str, now: datetime) -> bytes:
     """A self-signed root (DER) for `name`, e.g. "issuer"; it may sign leaves only."""
-    subject = _name(f"Gongmu {name} root")
-    builder = _builder(subject, subject, key.public_key(), now, ROOT_LIFETIME)
-    certificate = (
-        builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(key, hashes.SHA256())
+    builder = root_builder(
+        _name(f"Gongmu {name} root"), key.public_key(), now - _SKEW, now + ROOT_LIFETIME
     )
-    return certificate.public_bytes(Encoding.DER)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def make_leaf(
@@ -44,18 +40,11 @@ def make_leaf(
     """A leaf (DER) under the root, for the host and the URI of `issuer_url`; wallets show the organization."""
     authority = x509.load_der_x509_certificate(root)
     host = urlsplit(issuer_url).hostname or ""
-    builder = _builder(
-        _name(host[:64], organization[:64]), authority.subject, public_key, now, LEAF_LIFETIME
-    )
-    names = [_host_name(host), x509.UniformResourceIdentifier(issuer_url)]
-    key_id = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    subject = _name(host[:64], organization[:64])
+    names = [host_name(host), x509.UniformResourceIdentifier(issuer_url)]
     certificate = (
-        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        leaf_builder(subject, public_key, authority, now - _SKEW, now + LEAF_LIFETIME)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False
-        )
         .sign(root_key, hashes.SHA256())
     )
     return certificate.public_bytes(Encoding.DER)
@@ -81,12 +70,49 @@ def to_pem(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
 
 
+def root_builder(
+    subject: x509.Name, public_key: ec.EllipticCurvePublicKey, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    """A root, to be signed by its own key; it may sign leaves only."""
+    return (
+        _builder(subject, subject, public_key, start, end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+    )
+
+
+def leaf_builder(
+    subject: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    root: x509.Certificate,
+    start: datetime,
+    end: datetime,
+) -> x509.CertificateBuilder:
+    """A leaf under that root, still without the names it is for."""
+    key_id = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id)
+    return (
+        _builder(subject, root.subject, public_key, start, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(authority, critical=False)
+    )
+
+
+def host_name(host: str) -> x509.GeneralName:
+    """A host as a certificate names it; an IPv6 address with or without its brackets."""
+    try:
+        return x509.IPAddress(ip_address(host.strip("[]")))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
     public_key: ec.EllipticCurvePublicKey,
-    now: datetime,
-    lifetime: timedelta,
+    start: datetime,
+    end: datetime,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -94,8 +120,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
-        .not_valid_after(now + lifetime)
+        .not_valid_before(start)
+        .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
@@ -107,13 +133,6 @@ def _name(common_name: str, organization: str = "") -> x509.Name:
         NameOID.COMMON_NAME: common_name,
     }
     return x509.Name([x509.NameAttribute(oid, text) for oid, text in parts.items() if text])
-
-
-def _host_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
