@@ -38,6 +38,7 @@ def render(app: Flask, name: str, **changes: Any) -> Page:
 def test_every_template_has_a_sample() -> None:
     partials = (
         "approved_facts",
+        "asked_for",
         "base",
         "cancel",
         "help_desk",
