@@ -11,6 +11,7 @@ from sqlalchemy import (
     exists,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -96,7 +97,7 @@ _GRANT_WITH_SESSION = Statement(
     .join(sessions, sessions.c.id == grants.c.session)
     .where(
         grants.c.id == bindparam("key"),
-        grants.c.ended_at.is_(None),
+        or_(grants.c.ended_at.is_(None), grants.c.end_reason == bindparam("overlooked")),
         grants.c.expires_at > bindparam("now"),
         *_LIVE,
     )
@@ -141,7 +142,7 @@ class Sessions:
             if login.proof.passkey:
                 phone = passkey_must_be_live(connection, login.proof.passkey)
                 login = replace(login, proof=replace(login.proof, credential=phone))
-            if login.proof.credential:
+            elif login.proof.credential:
                 must_be_live(connection, login.proof.credential)
             gate(connection, login.person.subject, login.proof.at)
             values = _row_of(login, acr, amr)
@@ -239,9 +240,13 @@ class Sessions:
         self._journal.record_with(event, grants, row)
         return grant
 
-    def live_grant(self, grant_id: str) -> tuple[Grant, Session] | None:
-        """A grant and its session, when both are alive now; one query."""
-        rows = direct(self._engine).rows(_GRANT_WITH_SESSION, key=grant_id, now=self._now())
+    def live_grant(
+        self, grant_id: str, *, overlooked: Reason = Reason.NONE
+    ) -> tuple[Grant, Session] | None:
+        """A grant and its session, when both are alive now, or the grant ended for that reason alone."""
+        rows = direct(self._engine).rows(
+            _GRANT_WITH_SESSION, key=grant_id, overlooked=overlooked.value, now=self._now()
+        )
         if not rows:
             return None
         cells = rows[0]

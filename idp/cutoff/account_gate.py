@@ -43,11 +43,18 @@ def must_be_live(connection: Connection, mobile_id: str) -> None:
 def passkey_must_be_live(connection: Connection, passkey_id: str) -> str:
     """The mobile ID that this passkey is tied to ("" for none). AccessDenied unless it is LIVE now.
 
-    Called, and locked, as `must_be_live`: who suspends the phone's mobile ID suspends the passkey in
-    the same transaction, so one question answers for both.
+    Called, and locked, as `must_be_live`; and in the order of who suspends a phone: its mobile ID, then
+    its passkeys. In another order either would wait for the other until the database broke it off.
     """
+    mobile_id = _phone_of_live(connection, passkey_id)
+    if mobile_id:
+        must_be_live(connection, mobile_id)
+    return _phone_of_live(connection, passkey_id, share=True)
+
+
+def _phone_of_live(connection: Connection, passkey_id: str, *, share: bool = False) -> str:
     query = select(passkeys.c.state, passkeys.c.mobile_id).where(passkeys.c.id == passkey_id)
-    row = connection.execute(query.with_for_update(read=True)).one_or_none()
+    row = connection.execute(query.with_for_update(read=True) if share else query).one_or_none()
     if row is None or row.state == PasskeyState.REMOVED.value:
         raise AccessDenied("passkey is gone", reason=Reason.PASSKEY_REMOVED)
     if row.state != PasskeyState.LIVE.value:

@@ -8,12 +8,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from idp import randomness
 from idp.errors import WrongStep
+from idp.events import Event, Kind, Reason
 from idp.login import AuthorizationRequest, Finished, digest
 from idp.logins import Stored
-from idp.oidc import par, way_back
+from idp.oidc import par, remembered, way_back
 from idp.oidc.way_back import WayBack
 from idp.services import services
-from idp.sessions import Session
+from idp.sessions import Grant, Session
 
 REMEMBER_S = 600  # how long a spent code is known, to tell a replay from a guess
 _TOUCH_S = 60  # activity is written at most this often
@@ -50,7 +51,8 @@ ADAPTER: TypeAdapter[Code] = TypeAdapter(Code)
 def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Response:
     """Grant, event and code; the answer that carries it. OutsideError when a store is away.
 
-    RequestError when the request was pushed and its one code was made before.
+    RequestError when the request was pushed and its one code was made before, or when the person
+    has just taken back what they agreed to.
     """
     parts = services()
     par.use_up(request)
@@ -61,6 +63,8 @@ def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Resp
         claims=request.claims,
         resource=request.resource,
     )
+    if way.party.consent == "once":
+        _must_still_be_agreed(request, grant)
     value = randomness.token(32)
     lifetime_s = parts.settings.lifetimes.code_s
     code = Code(
@@ -80,6 +84,16 @@ def issue(request: AuthorizationRequest, session: Session, way: WayBack) -> Resp
     if (parts.now() - session.seen_at).total_seconds() >= _TOUCH_S:
         parts.sessions.touch(session.id)
     return way_back.answer(way, {"code": value})
+
+
+def _must_still_be_agreed(request: AuthorizationRequest, grant: Grant) -> None:
+    """Who withdrew after the question and before the grant has not seen it: then it ends here."""
+    wanted = remembered.of_request(request)
+    if remembered.covers(grant.subject, grant.client_id, wanted, lock=True):
+        return
+    ended = Event(Kind.GRANT_ENDED, reason=Reason.BY_PERSON, relying_party=grant.client_id)
+    services().sessions.end_grant(grant.id, ended)
+    raise way_back.refused("consent_required", "the person must agree", Reason.CONSENT_REQUIRED)
 
 
 def issue_once(stored: Stored, state: Finished, session: Session, way: WayBack) -> Response:

@@ -1,6 +1,8 @@
 """The session that a device gets by the device grant: a branch of its owner's, ended with or before it."""
 
-from sqlalchemy import insert, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select
 
 from idp import assurance, randomness
 from idp.cutoff import gate, must_be_live, passkey_must_be_live
@@ -28,14 +30,12 @@ def start(owner: Session, client_id: str, device: str, address: str, network: st
     with transaction(parts.engine) as connection:
         gate(connection, owner.subject, owner.authenticated_at)
         query = select(sessions).where(sessions.c.id == owner.id, sessions.c.ended_at.is_(None))
+        # As at a sign-in: what is suspended at this very moment opens nothing. Locked in the order of
+        # who suspends it: the mobile ID, the passkeys, then the sessions.
+        _must_be_live(connection, query)
         row = connection.execute(query.with_for_update(read=True)).mappings().one_or_none()
         if row is None:
             raise AccessDenied("ended this moment", reason=Reason.SESSION_OVER)
-        # As at a sign-in: what is suspended at this very moment opens nothing.
-        if row["passkey"]:
-            passkey_must_be_live(connection, row["passkey"])
-        if row["mobile_id"]:
-            must_be_live(connection, row["mobile_id"])
         own = {
             "id": session_id,
             "cookie_hash": digest(randomness.token(32)),  # of a cookie that nobody gets
@@ -71,3 +71,12 @@ def start(owner: Session, client_id: str, device: str, address: str, network: st
     if session is None:
         raise AccessDenied("ended this moment", reason=Reason.SESSION_OVER)
     return session
+
+
+def _must_be_live(connection: Connection, owner: Select[Any]) -> None:
+    """Whatever opened the owner's session. AccessDenied when that has stopped."""
+    row = connection.execute(owner).one_or_none()
+    if row is not None and row.passkey:
+        passkey_must_be_live(connection, row.passkey)
+    elif row is not None and row.mobile_id:
+        must_be_live(connection, row.mobile_id)

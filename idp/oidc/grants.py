@@ -105,14 +105,17 @@ def _replayed(code: Code, party: RelyingParty) -> RequestError:
 
 
 def _sitting(code: Code, party: RelyingParty) -> Sitting:
-    """The session behind a code, alive, and its person, passed by the gate (A-057).
+    """The grant and session behind a code, alive, and the person, passed by the gate (A-057).
 
     A replay at this very moment ends the grant, not this answer: the tokens in it are dead at their
     first use, and of any number of racing requests exactly one is answered (I-2).
     """
-    session = services().sessions.get(code.session)
-    if session is None:
-        raise invalid_grant(Reason.SESSION_OVER, party)
+    sessions = services().sessions
+    found = sessions.live_grant(code.grant, overlooked=Reason.GRANT_REPLAYED)
+    if found is None:  # the person signed out, or took back what they agreed to
+        over = sessions.get(code.session) is None
+        raise invalid_grant(Reason.SESSION_OVER if over else Reason.GRANT_ENDED, party)
+    _, session = found
     if not assurance.reaches(session.acr, party.minimum_acr):  # raised since the code was made
         raise invalid_grant(Reason.ACR_UNMET, party)
     try:

@@ -29,10 +29,10 @@ def of_request(asked: AuthorizationRequest) -> Wanted:
     return Wanted(frozenset(asked.scope), named - PROTOCOL_CLAIMS)
 
 
-def covers(subject: str, client_id: str, wanted: Wanted) -> bool:
-    """Whether all of it was agreed to before. OutsideError when SQL is away."""
+def covers(subject: str, client_id: str, wanted: Wanted, *, lock: bool = False) -> bool:
+    """Whether all of it was agreed to before; `lock` waits for who is withdrawing it. OutsideError."""
     with transaction(services().engine) as connection:
-        given = _given(connection, subject, client_id)
+        given = _given(connection, subject, client_id, lock=lock)
     return wanted.scope <= given.scope and wanted.claims <= given.claims
 
 
