@@ -67,6 +67,8 @@ def guard(application: Application, threads: int) -> Application:
             return _refuse(start_response, "503 Service Unavailable", ("Retry-After", "5"))
         if len(body) > MAX_BODY:
             return _refuse(start_response, "413 Content Too Large", ("Connection", "close"))
+        if len(body) < _length(environ) and not _is_chunked(environ):  # cut off on its way
+            return _refuse(start_response, "400 Bad Request", ("Connection", "close"))
         # From here the length is known, so the limits of the routes hold for chunked bodies too.
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -88,7 +90,8 @@ def _is_chunked(environ: Environ) -> bool:
 
 
 def _refuse(start_response: StartResponse, status: str, header: tuple[str, str]) -> list[bytes]:
-    body = b'{"error":"temporarily_unavailable"}'
+    error = "temporarily_unavailable" if status.startswith("503") else "invalid_request"
+    body = f'{{"error":"{error}"}}'.encode()
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), header]
     start_response(status, [*headers, ("Content-Length", str(len(body)))])
     return [body]

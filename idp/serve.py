@@ -22,6 +22,7 @@ from idp.errors import ConfError, GongmuError, OutsideError, Problem
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+MAX_HEAD = 40 * 1024  # an address of 8 KiB, headers of 16, and a client's certificate in one of them
 STORE_PAUSE_S = 1.0  # between two tries of a worker that found a store away
 
 
@@ -89,6 +90,7 @@ def run(server: Server, log_level: str, load: Callable[[], "WSGIApplication"]) -
 def _granian(*, log_level: str, **options: Any) -> Any:
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     level = "error" if log_level == "warning" else log_level  # it warns of eight threads each time
@@ -96,6 +98,7 @@ def _granian(*, log_level: str, **options: Any) -> Any:
         "idp.serve:wsgi",
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,  # HTTP/2 is for the proxy in front; less to attack here
+        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD),
         websockets=False,
         uds_permissions=0o660,
         ssl_protocol_min=SSLProtocols.tls12,

@@ -4,6 +4,8 @@ Each browser and program here keeps one connection to one known worker. Where tw
 moment, a row is held in SQL until both wait for it.
 """
 
+import secrets
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import psycopg
@@ -19,10 +22,11 @@ import pytest
 from idp import conf_file
 from idp.relying_parties import RelyingParties, RelyingParty
 from tests.attacks.holder import Held, fetched
-from tests.desk import ACR_QR, Desk
+from tests.desk import ACR_QR, ACR_RETURN_CODE, Desk, Phone
 from tests.fakes.security_key import SecurityKey
 from tests.passkeys import PASSKEYS, Seat
 from tests.provider import Provider
+from tests.servers_slapd import Slapd
 from tests.stack import services_of
 
 pytestmark = pytest.mark.services
@@ -153,6 +157,11 @@ class Sql:
                 time.sleep(0.01)
         raise AssertionError(f"not {number} are waiting")
 
+    def mobile_id(self, number: str) -> str:
+        """The live one of that person."""
+        query = "SELECT id FROM mobile_ids WHERE personnel_number = %s AND state = 'live'"
+        return str(self.one(query, number))
+
     def one(self, query: str, *values: str) -> Any:
         with psycopg.connect(self.address) as connection:
             row = connection.execute(query, values).fetchone()
@@ -206,8 +215,8 @@ def test_a057_a_code_of_a_consent_that_was_withdrawn(
     assert (event["kind"], event["reason"]) == ("token:issue:refused", "grant_ended")
 
 
-def redeemed(backend: httpx.Client, seat: Seat, code: str) -> httpx.Response:
-    form = {
+def redemption(seat: Seat, code: str) -> dict[str, str]:
+    return {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": CALLBACK,
@@ -215,7 +224,10 @@ def redeemed(backend: httpx.Client, seat: Seat, code: str) -> httpx.Response:
         "client_id": ONCE,
         "client_secret": seat.registered["client_secret"],
     }
-    return backend.post("/oauth/token", data=form)
+
+
+def redeemed(backend: httpx.Client, seat: Seat, code: str) -> httpx.Response:
+    return backend.post("/oauth/token", data=redemption(seat, code))
 
 
 def test_a_consent_withdrawn_while_a_code_is_made(
@@ -263,18 +275,169 @@ def test_a_phone_is_suspended_while_its_passkey_signs_in(
     seat.sign_out()
     workers.move(seat, workers.b)
     seat.begin()
-    bearer = {"Authorization": f"Bearer {served.token('gongmu:issue')}"}
-    with closing(workers.client(workers.a)) as operator:
-        with sql.hold("mobile_ids", phone):
-            suspend = f"/api/v1/mobile-ids/{phone}/suspend"
-            suspended = meanwhile(operator.post, suspend, headers=bearer, json={})
-            sql.until_waiting(1)
-            touched = meanwhile(seat.touch)
-            sql.until_waiting(2)
-            begun = time.monotonic()
-        assert suspended.result().status_code == 200, suspended.result().text
-        assert time.monotonic() - begun < AT_ONCE_S / 2
+    with sql.hold("mobile_ids", phone):
+        suspended = meanwhile(suspend, workers, phone)
+        sql.until_waiting(1)
+        touched = meanwhile(seat.touch)
+        sql.until_waiting(2)
+        begun = time.monotonic()
+    suspended.result()
+    assert time.monotonic() - begun < AT_ONCE_S / 2
     touched.result()
     assert seat.answer.status_code == 403, seat.page
     alive = "SELECT count(*) FROM sessions WHERE mobile_id = %s AND ended_at IS NULL"
     assert sql.one(alive, phone) == 0
+
+
+# --- cut off at one worker, tried at the other ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Spoils:
+    """All that one sign-in has opened or is about to open, in the hands of who goes on at worker b."""
+
+    seat: Seat  # signed in
+    tokens: dict[str, str]
+    code: str  # not redeemed
+    proved: Seat  # the phone has shown this return code for another sign-in
+    return_code: str
+
+
+def spoils_of(workers: Workers, new_seat: Callable[[], Seat], held: Held) -> Spoils:
+    seat, proved = new_seat(), new_seat()
+    tokens = seat.redeem(code_of(seat, held)).json()
+    code = seat.answered(seat.get(seat.authorization_url(scope="openid profile")))["code"]
+    proved.start(acr_values=ACR_RETURN_CODE)
+    with Phone(seat.provider) as phone:
+        answer = fetched(held, proved.wallet_link).post()
+        return_code = phone.return_code(answer.json()["redirect_uri"])
+    for one in (seat, proved):
+        workers.move(one, workers.b)
+    return Spoils(seat, tokens, code, proved, return_code)
+
+
+def opened(spoils: Spoils) -> set[str]:
+    """What still opens something."""
+    seat, tokens = spoils.seat, spoils.tokens
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    client = {"client_id": ONCE, "client_secret": seat.registered["client_secret"]}
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    silent = seat.authorization_url(**SILENTLY, code_challenge=secrets.token_urlsafe(32))
+    told = seat.client.post("/oauth/introspect", data={"token": tokens["access_token"], **client})
+    tries = {
+        "userinfo": seat.client.get("/oauth/userinfo", headers=bearer).status_code == 200,
+        "introspection": told.json()["active"],
+        "refresh": seat.client.post("/oauth/token", data={**refresh, **client}).status_code == 200,
+        "code": redeemed(seat.client, seat, spoils.code).status_code == 200,
+        "session": "code" in seat.answered(seat.get(silent)),
+        "account": seat.client.get("/account").status_code == 200,
+    }
+    where = spoils.proved.type_return_code(spoils.return_code)
+    tries["proved"] = where.startswith(CALLBACK) or "decision" in spoils.proved.page
+    return {name for name, is_open in tries.items() if is_open}
+
+
+SILENTLY = {"prompt": "none", "scope": "openid profile"}
+ALL = {"userinfo", "introspection", "refresh", "code", "session", "account", "proved"}
+
+
+def suspend(workers: Workers, mobile_id: str) -> None:
+    bearer = {"Authorization": f"Bearer {workers.provider.token('gongmu:issue')}"}
+    with closing(workers.client(workers.a)) as operator:
+        answer = operator.post(f"/api/v1/mobile-ids/{mobile_id}/suspend", headers=bearer, json={})
+        assert answer.status_code == 200, answer.text
+
+
+def test_a_phone_suspended_at_one_worker_is_nothing_at_the_other(
+    workers: Workers, new_seat: Callable[[], Seat], sql: Sql, held: Held
+) -> None:
+    held = Held.receive(held.provider, held.number)
+    spoils = spoils_of(workers, new_seat, held)
+    suspend(workers, sql.mobile_id(held.number))
+    assert opened(spoils) == set()
+
+
+def test_a_phone_replaced_at_one_worker_is_nothing_at_the_other(
+    workers: Workers, new_seat: Callable[[], Seat], held: Held
+) -> None:
+    """Before that everything opens: else these tests would hold of tries that are wrong themselves."""
+    held = Held.receive(held.provider, held.number)
+    assert opened(spoils_of(workers, new_seat, held)) == ALL
+    spoils = spoils_of(workers, new_seat, held)
+    Held.receive(held.provider, held.number)
+    assert opened(spoils) == set()
+
+
+def test_who_retires_is_nobody_at_either_worker(
+    workers: Workers, new_seat: Callable[[], Seat], served: Provider, personnel: Slapd
+) -> None:
+    held = Held.receive(served, "E1000001")
+    spoils = spoils_of(workers, new_seat, held)
+    change = (
+        f"dn: employeeNumber={held.number},ou=people,dc=esaram,dc=example\n"
+        "changetype: modify\nreplace: employeeType\nemployeeType: "
+    )
+    personnel.modify(f"{change}retired\n")
+    try:
+        assert opened(spoils) == set()
+    finally:
+        personnel.modify(f"{change}active\n")
+
+
+def test_who_ends_all_at_one_worker_is_signed_in_at_none(
+    workers: Workers, new_seat: Callable[[], Seat], held: Held
+) -> None:
+    """Another sign-in, which the phone has already approved, is not a session yet."""
+    held = Held.receive(held.provider, held.number)
+    spoils = spoils_of(workers, new_seat, held)
+    here = new_seat()
+    here.client.cookies = spoils.seat.client.cookies
+    workers.move(here, workers.a)
+    here.get("/account")
+    here.post("/account/sessions/end-all")
+    assert opened(spoils) == {"proved"}
+
+
+# --- the server itself -----------------------------------------------------------------------------
+
+
+def raw(provider: Provider, *parts: bytes, hang_up: bool = False) -> bytes:
+    """What comes back for these octets; nothing where the server hangs up."""
+    url = urlsplit(provider.issuer)
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        try:
+            connection.sendall(b"".join(parts))
+            if hang_up:
+                connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except OSError:  # it had read enough
+            return b""
+
+
+def test_a_request_that_was_cut_off_is_not_carried_out(
+    new_seat: Callable[[], Seat], served: Provider, held: Held
+) -> None:
+    """Who can break a connection off would else choose where a form ends."""
+    held = Held.receive(served, held.number)
+    seat = new_seat()
+    code = code_of(seat, held)
+    body = urlencode(redemption(seat, code)).encode()
+    head = (
+        "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body) + 9}\r\n\r\n"
+    )
+    assert b"access_token" not in raw(served, head.encode(), body, hang_up=True)
+    assert redeemed(seat.client, seat, code).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["Accept-Language", "Cookie", "Authorization", "X-Other"])
+def test_a109_headers_are_bounded(served: Provider, name: str) -> None:
+    """300 KB of languages took a third of a second of one core to weigh."""
+    value = ",".join(f"x{number};q=0.1" for number in range(5000))
+    answer = raw(
+        served,
+        f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: {value}\r\n\r\n".encode(),
+    )
+    assert answer[:13] in (b"", b"HTTP/1.1 431 "), answer[:100]
+    with served.client() as client:
+        assert client.get("/", headers={name: "k" * 16 * 1024}).status_code == 200
