@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.attacks.holder import Held, fetched
 from tests.desk import Desk
-from tests.fakes.desk import FLAGS, serve_pages
 from tests.fakes.desk import Desk as SampleDesk
+from tests.fakes.desk import serve_pages
 from tests.fakes.pages import SAMPLES
 from tests.provider import ROOT, Provider
 
@@ -28,14 +28,6 @@ LOOKS: tuple[tuple[int, Any], ...] = (
 )
 RUN = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})"
 EVERY_SAMPLE = sorted(set(SAMPLES) - {"form-post"})  # that one leaves at once
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 Opened = Callable[..., Page]

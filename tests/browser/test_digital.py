@@ -7,12 +7,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.attacks.forge import decode
 from tests.attacks.holder import Answer, Ask, Held
 from tests.desk import Desk
-from tests.fakes.desk import FLAGS
 from tests.provider import Provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -27,14 +26,6 @@ navigator.credentials.get = async (options) => {
 };
 """
 SIGNED = API % "openid4vp-v1-signed"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

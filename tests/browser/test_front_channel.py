@@ -14,18 +14,11 @@ from idp.relying_parties import RelyingParty
 from tests.attacks.forge import decode
 from tests.attacks.holder import Held, fetched
 from tests.desk import ACR_QR, Desk
-from tests.fakes.desk import open_chromium
 from tests.flows.test_logout import database_of
 from tests.provider import Provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(180)]
 NAME = "framed-in-a-browser"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_chromium() as browser:
-        yield browser
 
 
 @contextmanager

@@ -1,48 +1,13 @@
 """Every page in a real browser: no complaint of the console, keys, sizes, languages."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.fakes.desk import Desk, attentive_page, open_chromium, serve_pages
 from tests.fakes.pages import SAMPLES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("desk")]
 
 EVERY_PAGE = sorted(set(SAMPLES) - {"form-post"})  # that one leaves at once
-
-
-@pytest.fixture(scope="module")
-def _desk() -> Desk:
-    return Desk()
-
-
-@pytest.fixture(autouse=True)
-def desk(_desk: Desk) -> Desk:
-    _desk.reset()
-    return _desk
-
-
-@pytest.fixture(scope="module")
-def address(_desk: Desk) -> Iterator[str]:
-    with serve_pages(_desk) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium: Browser, address: str) -> Iterator[Page]:
-    with (
-        chromium.new_context(base_url=address, locale="en-US") as context,
-        attentive_page(context) as page,
-    ):
-        yield page
 
 
 def test_the_answer_to_the_service_is_posted_by_itself(page: Page) -> None:

@@ -6,11 +6,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from tests.attacks.holder import Held, fetched
 from tests.desk import Desk
-from tests.fakes.desk import FLAGS
 from tests.passkeys import Seat
 from tests.provider import Provider
 
@@ -121,14 +120,6 @@ class Machine:
 
 
 Open = Callable[..., Machine]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

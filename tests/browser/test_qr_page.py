@@ -1,47 +1,14 @@
 """The QR page in a real browser: frames that decode, every state of a login, with and without scripts."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.fakes.desk import Desk, attentive_page, decode, open_chromium, second_of, serve_pages
+from tests.fakes.desk import Desk, decode, second_of
 from tests.fakes.pages import qr_link
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def _desk() -> Desk:
-    return Desk()
-
-
-@pytest.fixture(autouse=True)
-def desk(_desk: Desk) -> Desk:
-    _desk.reset()
-    return _desk
-
-
-@pytest.fixture(scope="module")
-def address(_desk: Desk) -> Iterator[str]:
-    with serve_pages(_desk) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with open_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium: Browser, address: str) -> Iterator[Page]:
-    with (
-        chromium.new_context(base_url=address, locale="en-US") as context,
-        attentive_page(context) as page,
-    ):
-        yield page
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("desk")]
 
 
 # --- the QR ------------------------------------------------------------------------------------

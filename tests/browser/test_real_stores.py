@@ -13,7 +13,6 @@ from idp.demo.parties import Setting, create_app
 from idp.relying_parties import RelyingParties
 from tests.browser.test_sign_in import (
     arrive,
-    chromium,  # noqa: F401 - a fixture
     desk,  # noqa: F401 - a fixture
     phone,  # noqa: F401 - a fixture
     present,

@@ -5,34 +5,14 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.provider import Provider
 from tests.qr_reader import read_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 PATIENCE_MS = 20_000
 PHONE = {"width": 360, "height": 780}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", headless=True, args=list(FLAGS)
-        )
-        yield browser
-        browser.close()
 
 
 def opened(chromium: Browser, **options: object) -> Page:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.attacks import attacker
 from tests.attacks.forge import decode
 from tests.attacks.holder import Ask, Held, fetched
 from tests.desk import Desk
-from tests.fakes.desk import FLAGS
 from tests.provider import Provider
 from tests.servers_slapd import Slapd
 
@@ -42,14 +41,6 @@ class Way:
 def way(request: pytest.FixtureRequest) -> Way:
     found: Way = request.param
     return found
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 Opened = Callable[..., Page]

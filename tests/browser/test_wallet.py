@@ -10,38 +10,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import segno
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.fakes.desk import FLAGS
 from tests.provider import Provider
 from tests.qr_reader import read_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 PHONE = {"width": 360, "height": 780}
 PIN = "204817"
 SIGN_IN = re.compile("로그인|Sign in")
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
@@ -650,13 +628,14 @@ def film(folder: Path, text: str) -> Path:
 
 @pytest.fixture(scope="module")
 def camera(
-    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, demo: Provider
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory, demo: Provider
 ) -> Iterator[Browser]:
     """A browser whose camera sees the QR code of an offer."""
     link = demo.offer(demo.person(index=3))["credential_offer_uri"]
     file = film(tmp_path_factory.mktemp("film"), link)
     flags = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={file}")
-    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, *flags])
+    kind = chromium.browser_type
+    browser = kind.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, *flags])
     yield browser
     browser.close()
 

@@ -11,19 +11,10 @@ from playwright.sync_api import Browser, Page
 from idp_wallet.card import Card
 from idp_wallet.keys import new_key, public_jwk
 from idp_wallet.web import Web
+from tests.fakes.desk import open_chromium
 from tests.unit.idp_wallet.world import World, issue, korean, make_app, make_wallet, served
 
 NOW = datetime.now(UTC)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 
 
 @pytest.fixture
@@ -66,12 +57,8 @@ def served_wallet(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="module")  # no longer: only one Playwright may run at a time
 def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
