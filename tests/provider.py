@@ -163,3 +163,11 @@ def _first_line(path: Path) -> str | None:
 def _quiet() -> dict[str, str]:
     """A child of a measured run is not measured itself."""
     return {name: "" for name in os.environ if name.startswith("COV_CORE_")}
+
+
+def is_ready(address: str) -> bool | None:
+    """Whether a provider there is ready, as `Child.wait_until` asks."""
+    try:
+        return httpx.get(f"{address}/readyz", timeout=5).is_success or None
+    except httpx.TransportError:
+        return None

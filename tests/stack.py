@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -16,7 +15,7 @@ from idp.app import open_services
 from idp.contracts import Official, Use
 from idp.relying_parties import RelyingParties, RelyingParty
 from idp.services import Services
-from tests.provider import GONGMU, ROOT, Provider, provider_of
+from tests.provider import GONGMU, ROOT, Provider, is_ready, provider_of
 from tests.servers import Child, free_port
 from tests.servers_slapd import Slapd
 
@@ -101,21 +100,13 @@ def start_stack(
     begun = time.monotonic()
     child = Child("gongmu", [GONGMU, "--config", str(file), "serve"])
     try:
-        child.wait_until(lambda: _is_ready(issuer))
+        child.wait_until(lambda: is_ready(issuer))
         ready_ms = int((time.monotonic() - begun) * 1000)
         printed = {"issuer": issuer, "ready_ms": ready_ms, **_registered(file)}
         return replace(provider_of(printed, child), conf_file=file)
     except BaseException:
         child.stop()
         raise
-
-
-def _is_ready(issuer: str) -> bool | None:
-    try:
-        answer = httpx.get(f"{issuer}/readyz", timeout=5)
-    except httpx.TransportError:
-        return None
-    return True if answer.status_code == 200 else None
 
 
 @contextmanager

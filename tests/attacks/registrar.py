@@ -20,7 +20,7 @@ from sqlalchemy import update
 from idp.services import Services
 from idp.store.sql import transaction
 from idp.store.tables import initial_access_tokens
-from tests.provider import GONGMU, ROOT
+from tests.provider import GONGMU, ROOT, is_ready
 from tests.servers import Child, free_port
 from tests.stack import services_of
 
@@ -142,16 +142,8 @@ def registrar(folder: Path, redis_url: str, sql_url: str) -> Iterator[Registrar]
     subprocess.run([*command, "db", "upgrade"], check=True, capture_output=True, timeout=60)
     child = Child("registrar", [*command, "serve"])
     try:
-        child.wait_until(lambda: _is_ready(url))
+        child.wait_until(lambda: is_ready(url))
         with httpx.Client(base_url=url, timeout=20) as client, services_of(file) as parts:
             yield Registrar(client, parts)
     finally:
         child.stop()
-
-
-def _is_ready(url: str) -> bool | None:
-    try:
-        answer = httpx.get(f"{url}/readyz", timeout=5)
-    except httpx.TransportError:
-        return None
-    return True if answer.status_code == 200 else None

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tests.attacks.holder import Answer, Ask, Held, fetched
 from tests.attacks.issuance import token_endpoint, token_form
 from tests.attacks.red.fuzz import MARKUP, Fuzz, Scene, exchange
 from tests.desk import ACR_RETURN_CODE, Desk, Phone
-from tests.provider import GONGMU, Provider, start_demo
+from tests.provider import GONGMU, Provider, is_ready, start_demo
 from tests.races.burst import burst, form_post
 from tests.servers import Child
 
@@ -62,17 +61,10 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     file.write_text(quiet.replace('"warning"', '"debug"'), encoding="utf-8")
     child = Child("talkative", [GONGMU, "--config", str(file), "serve"])
     try:
-        child.wait_until(lambda: answers(first.issuer))
+        child.wait_until(lambda: is_ready(first.issuer))
         yield replace(first, child=child, tokens={})
     finally:
         child.stop()
-
-
-def answers(issuer: str) -> bool | None:
-    try:
-        return httpx.get(f"{issuer}/readyz", timeout=5).is_success or None
-    except httpx.TransportError:
-        return None
 
 
 def sign_in(provider: Provider, answer: Answer, desk: Desk, phone: Phone) -> dict[str, set[str]]:

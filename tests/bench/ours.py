@@ -10,9 +10,9 @@ from idp.login import AuthorizationRequest, Bound, Person, Ticket, Waiting, Wire
 from idp.relying_parties import RelyingParties, RelyingParty
 from idp.services import Services
 from idp.store.sql import transaction
-from tests.provider import GONGMU, Provider, provider_of
+from tests.provider import GONGMU, Provider, is_ready, provider_of
 from tests.servers import Child, free_port
-from tests.stack import ACTOR, _is_ready, ldif_table, services_of
+from tests.stack import ACTOR, ldif_table, services_of
 
 ACR = "urn:gongmu:acr:2"
 PERSON = "E1000001"
@@ -59,7 +59,7 @@ def start(folder: Path, redis_url: str, sql_url: str) -> Provider:
     file.write_text(CONFIGURATION.format(**values), encoding="utf-8")
     child = Child("gongmu", [GONGMU, "--config", str(file), "serve"])
     try:
-        child.wait_until(lambda: _is_ready(issuer))
+        child.wait_until(lambda: is_ready(issuer))
     except BaseException:
         child.stop()
         raise

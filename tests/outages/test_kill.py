@@ -16,7 +16,7 @@ from tests.desk import Lost
 from tests.outages.journey import STEPS, Journey
 from tests.outages.proxy import Fault
 from tests.outages.stack import Stack
-from tests.provider import GONGMU
+from tests.provider import GONGMU, is_ready
 from tests.servers import Child, free_port
 
 pytestmark = pytest.mark.services
@@ -100,7 +100,7 @@ def test_a_stop_finishes_what_has_begun(killable: Stack, tmp_path: Path) -> None
     child = Child("gongmu", [GONGMU, "--config", str(own), "serve"])
     address = f"http://127.0.0.1:{port}"
     try:
-        child.wait_until(lambda: _answers(address))
+        child.wait_until(lambda: is_ready(address))
         sql = killable.proxies["sql"]
         slow_s, sql.slow_s = sql.slow_s, 0.1
         with ExitStack() as made, ThreadPoolExecutor(6) as crowd:
@@ -122,13 +122,6 @@ def test_a_stop_finishes_what_has_begun(killable: Stack, tmp_path: Path) -> None
 
 def file_port(file: Path) -> str:
     return file.read_text().partition("\nport = ")[2].partition("\n")[0]
-
-
-def _answers(address: str) -> bool | None:
-    try:
-        return True if httpx.get(f"{address}/readyz", timeout=5).status_code == 200 else None
-    except httpx.TransportError:
-        return None
 
 
 def _token(running: Stack, address: str, client: httpx.Client) -> int:
