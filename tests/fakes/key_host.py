@@ -5,10 +5,12 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.fakes.listening import listening
 
 Answer = Callable[[socket.socket], None]
 
@@ -70,32 +72,9 @@ def flood(connection: socket.socket) -> None:
         connection.sendall(b"a" * 65536)
 
 
-@contextmanager
-def key_host() -> Iterator[KeyHost]:
+def key_host() -> AbstractContextManager[KeyHost]:
     """Listening on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.1)
-        found = KeyHost(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        thread = threading.Thread(target=_accept, args=(listener, found))
-        thread.start()
-        try:
-            yield found
-        finally:
-            found.over.set()
-            thread.join()
-
-
-def _accept(listener: socket.socket, found: KeyHost) -> None:
-    takers = []
-    while not found.over.is_set():
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError:
-            continue
-        takers.append(threading.Thread(target=found.take, args=(connection,)))
-        takers[-1].start()
-    for taker in takers:
-        taker.join()
+    return listening(KeyHost)
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:

@@ -4,8 +4,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +14,7 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.fakes.listening import listening
 from tests.provider import Provider
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -87,32 +88,9 @@ class Receiver:
                 pass  # the other side has heard enough
 
 
-@contextmanager
-def receiver(*answers: bytes) -> Iterator[Receiver]:
+def receiver(*answers: bytes) -> AbstractContextManager[Receiver]:
     """Listening at `url`, on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.1)
-        found = Receiver(f"http://127.0.0.1:{listener.getsockname()[1]}/logout", list(answers))
-        thread = threading.Thread(target=_serve, args=(listener, found))
-        thread.start()
-        try:
-            yield found
-        finally:
-            found.over.set()
-            thread.join()
-
-
-def _serve(listener: socket.socket, found: Receiver) -> None:
-    takers = []
-    while not found.over.is_set():
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError:
-            continue
-        takers.append(threading.Thread(target=found.take, args=(connection,)))
-        takers[-1].start()
-    for taker in takers:
-        taker.join()
+    return listening(lambda address: Receiver(f"{address}/logout", list(answers)))
 
 
 def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
