@@ -191,6 +191,16 @@ class Sessions:
         with transaction(self._engine) as connection:
             return end_session(connection, self._journal, session_id, reason, self._now(), actor)
 
+    def end_all(self, subject: str, reason: Reason, actor: str = "") -> list[str]:
+        """End every session of a person; their ids. A sign-in that comes after it begins a new one.
+
+        Looked at twice: a device may have been getting a session from one that now has ended, after
+        which none can begin.
+        """
+        return [
+            one.id for _ in range(2) for one in self.of(subject) if self.end(one.id, reason, actor)
+        ]
+
     def add_grant(
         self,
         session: Session,

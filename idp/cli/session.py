@@ -57,11 +57,14 @@ def end(
         raise click.UsageError("name a session, or --person")
     with services(config_file) as parts:
         if personnel_number is not None:
-            found = _of(parts, personnel_number)
-            wanted = [session.id for sessions in found.values() for session in sessions]
+            ended = [
+                one
+                for subject in _of(parts, personnel_number)
+                for one in parts.sessions.end_all(subject, Reason.BY_OPERATOR, actor())
+            ]
         else:
-            wanted = [str(session_id)]
-        ended = [one for one in wanted if parts.sessions.end(one, Reason.BY_OPERATOR, actor())]
+            wanted = str(session_id)
+            ended = [wanted] if parts.sessions.end(wanted, Reason.BY_OPERATOR, actor()) else []
     if session_id is not None and not ended:
         raise click.ClickException(f"there is no session {session_id!r}, or it has ended")
     one({"ended": ended}, as_json=as_json)

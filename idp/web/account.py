@@ -61,8 +61,7 @@ def end_all() -> Response:
     """End every session of mine, this one too."""
     browser.check_csrf(_PURPOSE)
     mine = own.session()
-    for session in _my_sessions(mine):
-        services().sessions.end(session.id, Reason.BY_PERSON, actor=mine.subject)
+    services().sessions.end_all(mine.subject, Reason.BY_PERSON, actor=mine.subject)
     return _signed_out(mine)
 
 

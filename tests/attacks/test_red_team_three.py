@@ -4,6 +4,7 @@ Each browser and program here keeps one connection to one known worker. Where tw
 moment, a row is held in SQL until both wait for it.
 """
 
+import re
 import secrets
 import socket
 import time
@@ -20,6 +21,8 @@ import psycopg
 import pytest
 
 from idp import conf_file
+from idp.conf import Grants
+from idp.registration import DEVICE_CODE
 from idp.relying_parties import RelyingParties, RelyingParty
 from tests.attacks.holder import Held, fetched
 from tests.desk import ACR_QR, ACR_RETURN_CODE, Desk, Phone
@@ -28,6 +31,7 @@ from tests.passkeys import PASSKEYS, Seat
 from tests.provider import Provider
 from tests.servers_slapd import Slapd
 from tests.stack import services_of
+from tests.unit.oidc.running import running
 
 pytestmark = pytest.mark.services
 CALLBACK = "http://localhost:9997/callback"
@@ -396,6 +400,41 @@ def test_who_ends_all_at_one_worker_is_signed_in_at_none(
     here.get("/account")
     here.post("/account/sessions/end-all")
     assert opened(spoils) == {"proved"}
+
+
+def test_who_ends_all_while_a_device_comes_for_its_session(
+    tmp_path: Path, redis_url: str, postgres_database: str, meanwhile: Callable[..., Future[Any]]
+) -> None:
+    """What it got at that very moment was on no list yet, and stayed."""
+    stopped = Sql(postgres_database.replace("postgresql+psycopg:", "postgresql:"))
+    settings = {"redirect_uris": (), "grant_types": (DEVICE_CODE,)}
+    with (
+        running(tmp_path, redis_url, postgres_database, grants=Grants(device=True)) as gongmu,
+        gongmu.signed_in() as browser,
+    ):
+        party = gongmu.world.register("printer", **settings)
+        asked = {"data": {"scope": "openid"}, "headers": party.basic}
+        with gongmu.client() as device:
+            told = device.post("/oauth/device_authorization", **asked).json()
+        page = filled(browser, "/device", user_code=told["user_code"]).headers["location"]
+        assert filled(browser, page, decision="allow").status_code == 303
+        form = {"grant_type": DEVICE_CODE, "device_code": told["device_code"]}
+        with gongmu.client() as device:
+            with stopped.hold("subjects", stopped.one("SELECT subject FROM sessions")):
+                poll = meanwhile(device.post, "/oauth/token", data=form, headers=party.basic)
+                stopped.until_waiting(1)
+                ended = meanwhile(filled, browser, "/account", "/account/sessions/end-all")
+                stopped.until_waiting(2)
+            assert ended.result().status_code == 200
+            poll.result()
+        assert stopped.one("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
+
+
+def filled(browser: httpx.Client, page: str, action: str = "", **fields: str) -> httpx.Response:
+    """The form on a page, filled in and sent."""
+    found = re.search(r'name="csrf" value="([^"]+)"', browser.get(page).text)
+    assert found is not None
+    return browser.post(action or page, data={"csrf": found.group(1), **fields})
 
 
 # --- the server itself -----------------------------------------------------------------------------
