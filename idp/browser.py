@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import Response, g, request
 
 from idp import randomness
-from idp.conf import Settings, network_of
+from idp.conf import Settings
 from idp.errors import RequestError
 from idp.events import Reason
 from idp.login import digest
@@ -193,9 +193,9 @@ def _in_any(peer: str, networks: tuple[str, ...]) -> bool:
 
 
 def network() -> str:
-    """The name of the network the client is in, "" when it has none."""
-    found = network_of(services().settings, address())
-    return found.name if found else ""
+    """The name of the first named network that holds the client's address, "" when none does."""
+    named = services().settings.networks
+    return next((one.name for one in named if _in_any(address(), (one.cidr,))), "")
 
 
 def device() -> str:

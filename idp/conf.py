@@ -6,7 +6,7 @@ own settings class (found by entry point); `idp/conf_file` reads the file and re
 Descriptions stand in the generated `conf/gongmu.toml`; a key with `examples` must be set there.
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -335,20 +335,3 @@ def production_faults(issuer: str, redis_url: str, sql_url: str) -> dict[str, st
     if sql_url.startswith("sqlite"):
         faults["stores.sql_url"] = "postgresql+psycopg://login@host/name in production"
     return faults
-
-
-def network_of(settings: Settings, address: str) -> Network | None:
-    """The first named network that holds this address, if any."""
-    from ipaddress import ip_address
-
-    if not settings.networks:
-        return None
-    try:
-        where = ip_address(address)
-    except ValueError:
-        return None
-    for network in settings.networks:
-        block: IPv4Network | IPv6Network = ip_network(network.cidr)
-        if where.version == block.version and where in block:
-            return network
-    return None

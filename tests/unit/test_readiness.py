@@ -1,4 +1,4 @@
-"""`/readyz` and `/metrics`: quick whatever hangs, and in detail only for who may monitor (A-275)."""
+"""`/readyz` and `/metrics`: quick whatever hangs, in detail only for who may monitor (A-275); names of places."""
 
 import threading
 import time
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from idp.conf import Server
+from idp.browser import network
+from idp.conf import Network, Server
 from idp.web.readiness import PATIENCE_S
 from tests.unit.oidc.scene import World
 
@@ -63,3 +64,20 @@ def test_a112_an_address_that_the_caller_writes_opens_nothing(tmp_path: Path) ->
             answer = browser.get("/metrics", headers=header, environ_base=OUTSIDE)
             assert answer.status_code == 404
     world.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("10.20.1.1", "floor 3"), ("10.21.1.1", "Sejong"), ("2001:db8::1", "far"), ("192.0.2.1", "")],
+)
+def test_a_place_has_the_name_of_the_first_network_that_holds_it(
+    tmp_path: Path, address: str, name: str
+) -> None:
+    named = {"10.20.0.0/16": "floor 3", "10.0.0.0/8": "Sejong", "2001:db8::/32": "far"}
+    networks = tuple(Network(cidr=cidr, name=called) for cidr, called in named.items())
+    world = World(tmp_path, networks=networks)
+    try:
+        with world.app.test_request_context(environ_base={"REMOTE_ADDR": address}):
+            assert network() == name
+    finally:
+        world.close()
