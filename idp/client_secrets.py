@@ -103,7 +103,7 @@ class ClientSecrets:
         return made
 
     def replace(self, client_id: str, actor: str) -> str:
-        """A new one in place of all there are, which are dead at once. ConfError: unknown client."""
+        """A new one in place of all there are, dead within two seconds. ConfError: unknown client."""
         with transaction(self._engine) as connection:
             _lock(connection, client_id)
             connection.execute(delete(table).where(table.c.client_id == client_id))
@@ -113,7 +113,7 @@ class ClientSecrets:
         return secret
 
     def remove(self, client_id: str, secret_id: str, actor: str) -> None:
-        """It is dead at once. ConfError when the client has none with this id."""
+        """It is dead within two seconds. ConfError when the client has none with this id."""
         with transaction(self._engine) as connection:
             mine = (table.c.client_id == client_id, table.c.id == secret_id)
             if connection.execute(delete(table).where(*mine)).rowcount != 1:

@@ -232,7 +232,7 @@ class RelyingParties:
         self._write(client_id, actor, change, also, disabled_at=self._now() if disabled else None)
 
     def new_secret(self, client_id: str, actor: str) -> str:
-        """A new client secret, shown this once; the former ones are dead at once."""
+        """A new client secret, shown this once; the former ones are dead within two seconds."""
         return self.secrets.replace(client_id, actor)
 
     def _write(

@@ -45,7 +45,7 @@ def list_(config_file: Path, client_id: str, *, as_json: bool) -> None:
 @click.argument("secret_id")
 @click.pass_obj
 def remove(config_file: Path, client_id: str, secret_id: str) -> None:
-    """It is dead at once."""
+    """It is dead within two seconds."""
     with services(config_file) as parts:
         parts.relying_parties.secrets.remove(client_id, secret_id, actor())
     click.echo(f"removed: {secret_id}")
