@@ -18,11 +18,11 @@ from sqlalchemy import (
 
 from idp import randomness
 from idp.conf import ACR_ORDER, Lifetimes
-from idp.cutoff import gate, must_be_live, passkey_must_be_live
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.login import Bound, digest
 from idp.session_ends import end_session, hand_over
+from idp.session_starts import row_of, started, still_good
 from idp.store.direct import Statement, direct
 from idp.store.sql import transaction, utc
 from idp.store.tables import cut_offs, grants, sessions
@@ -138,14 +138,8 @@ class Sessions:
         cookie = randomness.token(32)
         expires_at = now + self._total(acr)
         with transaction(self._engine) as connection:
-            # Asked here once more: what was suspended or reported since the proof opens nothing.
-            if login.proof.passkey:
-                phone = passkey_must_be_live(connection, login.proof.passkey)
-                login = replace(login, proof=replace(login.proof, credential=phone))
-            elif login.proof.credential:
-                must_be_live(connection, login.proof.credential)
-            gate(connection, login.person.subject, login.proof.at)
-            values = _row_of(login, acr, amr)
+            login = still_good(connection, login)
+            values = row_of(login, acr, amr)
             times = {"seen_at": now, "expires_at": expires_at}
             connection.execute(
                 insert(sessions).values(
@@ -156,7 +150,7 @@ class Sessions:
                 hand_over(connection, former.id, session_id)
             elif former is not None:
                 end_session(connection, self._journal, former.id, Reason.REPLACED, now)
-            self._journal.record(connection, _started(login, session_id, acr, amr))
+            self._journal.record(connection, started(login, session_id, acr, amr))
         return cookie
 
     def find(self, cookie: str) -> Session | None:
@@ -286,47 +280,6 @@ class Sessions:
         idle_since = now - timedelta(seconds=self._lifetimes.session_idle_s)
         rows = direct(self._engine).rows(statement, key=key, now=now, idle_since=idle_since)
         return [_session(row) for row in rows]
-
-
-def _row_of(login: Bound, acr: str, amr: tuple[str, ...]) -> dict[str, Any]:
-    """What a session keeps of its login."""
-    ticket = login.ticket
-    return {
-        "subject": login.person.subject,
-        "source": login.person.source,
-        "personnel_number": login.person.personnel_number,
-        "journey": ticket.journey,
-        "method": login.wire.method,
-        "means": list(login.means),
-        "acr": acr,
-        "amr": list(amr),
-        "mobile_id": login.proof.credential,
-        "passkey": login.proof.passkey,
-        "device": ticket.device,
-        "address": ticket.address,
-        "authenticated_at": login.proof.at,
-    }
-
-
-def _started(login: Bound, session_id: str, acr: str, amr: tuple[str, ...]) -> Event:
-    """The event of a session, which commits with it (D-6)."""
-    ticket = login.ticket
-    return Event(
-        Kind.SESSION_STARTED,
-        journey=ticket.journey,
-        subject=login.person.subject,
-        relying_party=ticket.relying_party,
-        method=login.wire.method,
-        acr=acr,
-        amr=amr,
-        session=session_id,
-        mobile_id=login.proof.credential,
-        address=ticket.address,
-        network=ticket.network,
-        device=ticket.device,
-        passkey=login.proof.passkey,
-        data={"means": " ".join(login.means)},
-    )
 
 
 def _session(cells: Sequence[Any]) -> Session:

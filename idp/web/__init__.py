@@ -26,8 +26,8 @@ What a login may be is `idp/login.py`, where it is kept `idp/logins.py`.
    once there is one: to `login_pages.show` again.
 6. `login_pages.show` asks for the return code, and `login_pages.return_code` makes `Bound` of the right one;
    where the QR alone is enough, `finish.as_bound` does. `finish.complete` passes the gate once more, keeps
-   `Finished`, writes the session with its event in one transaction (`idp/sessions.py`, which asks for cut-offs
-   there), sets the cookie, and sends the browser back to `/oauth/authorize?login=<id>`; by way of
+   `Finished`, writes the session with its event in one transaction (`idp/sessions.py`; `session_starts.py` asks
+   for cut-offs there), sets the cookie, and sends the browser back to `/oauth/authorize?login=<id>`; by way of
    `browser_answer.tell` when the person's passkeys have changed (`news.py`).
 7. The code: `idp/oidc/__init__.py`, its 2 and 3.
 8. The tokens: the same, its 4.
