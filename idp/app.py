@@ -1,6 +1,7 @@
 """The only place where the parts meet: `open_services` builds them, `create_app` gives them HTTP."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import entry_points
@@ -50,21 +51,11 @@ def open_services(settings: Settings, now: Callable[[], datetime] = utc_now) -> 
     keys = KeyRing(engine, journal, settings, now)
     keys.ensure()
     short = _open_short(settings, keys.secret("short-lived"))
-    networks = tuple(map(ip_network, settings.outbound.private_networks))
-    fetcher = Fetcher(settings.issuer, networks)
-    kit = Kit(
-        base_url=settings.issuer,
-        now=now,
-        token=randomness.token,
-        sign=keys.sign,
-        certificates=keys.certificates,
-        trust_anchors=keys.trust_anchors,
-        fetch=fetcher.get,
-        own_status=lambda _uri, _index: None,
-    )
+    fetcher = Fetcher(settings.issuer, tuple(map(ip_network, settings.outbound.private_networks)))
+    kit = _kit(settings.issuer, keys, fetcher, now)
     people = People(_open_all("idp.directories", settings.directories, kit), engine, now)
     cutoff = Cutoff(engine, journal, people, settings.issuer, now)
-    kit = _replace(kit, own_status=cutoff.own_status)
+    kit = replace(kit, own_status=cutoff.own_status)
     passkeys = PasskeyRegister(
         engine, journal, keys.secret("passkey-handles"), settings.passkeys.per_person, now
     )
@@ -160,8 +151,18 @@ def _open_short(settings: Settings, secret: bytes) -> RedisShort:
     return open_short(stores.redis_url, password, stores.timeout_s, secret)
 
 
-def _replace(kit: Kit, **changes: Any) -> Kit:
-    return Kit(**{**_fields(kit), **changes})
+def _kit(issuer: str, keys: KeyRing, fetcher: Fetcher, now: Callable[[], datetime]) -> Kit:
+    """What every part gets; it knows no mobile ID of ours yet."""
+    return Kit(
+        base_url=issuer,
+        now=now,
+        token=randomness.token,
+        sign=keys.sign,
+        certificates=keys.certificates,
+        trust_anchors=keys.trust_anchors,
+        fetch=fetcher.get,
+        own_status=lambda _uri, _index: None,
+    )
 
 
 def _fields(kit: Kit) -> dict[str, Any]:
