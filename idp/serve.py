@@ -6,8 +6,11 @@ Another WSGI server can do the same: `gunicorn "idp.serve:wsgi('/etc/gongmu.toml
 """
 
 import os
+import signal
 import socket
+import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,7 +25,7 @@ from idp.errors import ConfError, GongmuError, OutsideError, Problem
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-MAX_HEAD = 40 * 1024  # an address of 8 KiB, headers of 16, and a client's certificate in one of them
+MAX_HEAD = 40 * 1024  # an address of 8 KiB, headers of 16, a certificate in one of them
 STORE_PAUSE_S = 1.0  # between two tries of a worker that found a store away
 
 
@@ -84,6 +87,7 @@ def run(server: Server, log_level: str, load: Callable[[], "WSGIApplication"]) -
         ssl_key=server.tls_key_file,
         log_level=log_level,
     )
+    _stop_by_thread(granian)
     granian.serve(target_loader=partial(_in_worker, load, os.getpid()), wrap_loader=False)
 
 
@@ -111,6 +115,7 @@ def _granian(*, log_level: str, **options: Any) -> Any:
 
 
 def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIApplication":
+    _heed_first_term()
     embedded.die_with_parent()
     if os.getppid() != parent:  # it went before we could ask to be told
         raise SystemExit(1)
@@ -126,6 +131,34 @@ def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIAppli
         except GongmuError as error:
             log.error("not_started", detail=error.detail)  # noqa: TRY400 - words for an operator, no trace
             raise SystemExit(1) from None
+
+
+def _stop_by_thread(granian: Any) -> None:
+    """Its handler of signals sets an Event, whose lock the main thread may hold just then: a thread can wait for it."""
+    stop = granian.signal_handler_interrupt
+    granian.signal_handler_interrupt = lambda *_: start_new_thread(stop, ())
+
+
+def _heed_first_term() -> None:
+    """In a worker: a thread hands the first TERM on to granian's handler; INT and a second TERM do nothing.
+
+    A terminal, or systemd, signals every process, and the main process its workers once more. Python would run
+    the handler of the second within that of the first, and wait for ever for the lock which that one holds. Of
+    Ctrl-C the main process tells us: a worker that ended before it does would look crashed.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # a worker is born with the main process's handler
+
+    def heed() -> None:
+        signal.sigwait({signal.SIGTERM})
+        handler = signal.getsignal(signal.SIGTERM)
+        if not callable(handler):  # granian does not listen yet: there is nothing to finish
+            os._exit(128 + signal.SIGTERM)
+        handler(signal.SIGTERM, None)
+
+    threading.Thread(target=heed, name="signals", daemon=True).start()
 
 
 def check_address(server: Server) -> None:

@@ -126,6 +126,28 @@ def test_queries_are_not_logged(running: Running) -> None:
     assert "/callback" not in written
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_ends_it_at_once(number: signal.Signals) -> None:
+    """As a terminal and systemd send it; the main process then signals its workers once more."""
+    servers = [Running(workers=2).wait() for _ in range(6)]
+    try:
+        began = time.monotonic()
+        for one in servers:
+            os.killpg(one.child.process.pid, number)
+        for one in servers:
+            one.child.process.wait(15)
+        assert time.monotonic() - began < servers[0].server.stop_grace_s / 2
+    finally:
+        for one in servers:
+            one.child.stop()
+
+
+def test_a_server_that_is_still_starting_can_be_stopped() -> None:
+    server = Running()
+    server.child.process.send_signal(signal.SIGTERM)
+    server.child.process.wait(10)
+
+
 def test_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "s"
     server = Running(unix_socket=str(path)).wait()
