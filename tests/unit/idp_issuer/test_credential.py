@@ -118,7 +118,9 @@ def test_a_token_issues_once_however_many_ask_at_once(
         return world.client().post("/issuer/credential", json=body, headers=headers)
 
     answers = in_parallel(ask, 24)
-    assert sorted(answer.status_code for answer in answers)[:2] == [200, 400]
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes[0] == 200
+    assert set(codes[1:]) <= {400, 401}  # beside the one that gets it, or after it
     errors = {answer.get_json().get("error") for answer in answers}
     assert errors <= {None, "credential_request_denied", "invalid_token"}
     assert [one.state for one in world.cutoff.all()] == [MobileIdState.LIVE]
