@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, or_, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
+from idp.errors import AccessDenied
 from idp.events import Event, Kind, Reason
 from idp.journal import Journal
 from idp.signals import announce_end
@@ -50,7 +51,14 @@ def end_session(
 
 
 def hand_over(connection: Connection, former: str, successor: str) -> None:
-    """No cookie opens the former session any more; it and those before it end with the new one."""
+    """No cookie opens the former session any more; it and those before it end with the new one.
+
+    AccessDenied when another tab has taken it over this moment: the browser keeps one cookie, and of
+    the two sessions no sign-out would end the other.
+    """
+    lock = select(sessions.c.successor).where(sessions.c.id == former)
+    if connection.scalar(lock.with_for_update(key_share=True)):
+        raise AccessDenied("taken over this moment", reason=Reason.LOGIN_STEP)
     connection.execute(
         update(sessions)
         .where(_with_former(former), sessions.c.ended_at.is_(None))

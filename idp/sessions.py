@@ -131,8 +131,9 @@ class Sessions:
         same person's has no cookie any more and lives on for its grants alone, as strong as it was,
         until the new one ends: a step-up signs nobody out and raises no older token.
 
-        AccessDenied when the mobile ID or the passkey is not live any more, or a cut-off was written
-        since the proof. The session of a passkey on a phone ends with that phone's mobile ID too.
+        AccessDenied when the mobile ID or the passkey is not live any more, a cut-off was written since
+        the proof, or another tab of this browser was quicker. The session of a passkey on a phone ends
+        with that phone's mobile ID too.
         """
         now = self._now()
         cookie = randomness.token(32)

@@ -34,6 +34,8 @@ from tests.stack import services_of
 from tests.unit.oidc.running import running
 
 pytestmark = pytest.mark.services
+NUMBER = "A900007"
+ENTRY = f"uid={NUMBER},ou=people,dc=esaram,dc=example"
 CALLBACK = "http://localhost:9997/callback"
 ONCE = "red-three-once"
 ONE_CONNECTION = httpx.Limits(max_connections=1, keepalive_expiry=60)
@@ -70,7 +72,8 @@ class Workers:
         ours, theirs = (stream.get_extra_info(name) for name in ("client_addr", "server_addr"))
         ends = f":{theirs[1]:04X}", f":{ours[1]:04X}"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        [inode] = [row[9] for row in rows if (row[1][-5:], row[2][-5:]) == ends and row[9] != "0"]
+        # A set: while the kernel writes the list, a row may come twice.
+        [inode] = {row[9] for row in rows if (row[1][-5:], row[2][-5:]) == ends and row[9] != "0"}
         return next(pid for pid in workers_of(self.provider) if inode in sockets_of(pid))
 
 
@@ -129,8 +132,20 @@ def register(served: Provider, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def held(served: Provider) -> Held:
-    return Held.receive(served, served.person(index=5))
+def person(personnel: Slapd) -> Iterator[str]:
+    """Somebody of this module alone."""
+    personnel.modify(
+        f"dn: {ENTRY}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {NUMBER}\ncn: 아무개\nsn: 아\n"
+        f"employeeNumber: {NUMBER}\nemployeeType: active\no: 가상행정부\n"
+    )
+    yield NUMBER
+    personnel.modify(f"dn: {ENTRY}\nchangetype: delete\n")
+
+
+@pytest.fixture
+def held(served: Provider, person: str) -> Held:
+    """Their mobile ID of this moment: whoever takes the next one ends it."""
+    return Held.receive(served, person)
 
 
 @pytest.fixture
@@ -271,11 +286,11 @@ def test_a_phone_is_suspended_while_its_passkey_signs_in(
     workers: Workers,
     new_seat: Callable[[], Seat],
     served: Provider,
+    held: Held,
     sql: Sql,
     meanwhile: Callable[..., Future[Any]],
 ) -> None:
     """Each waited for the other, until the database broke one of them off after a second: 503."""
-    held = Held.receive(served, served.person(index=6))
     seat = new_seat()
     seat.key = SecurityKey(served.issuer, attachment="platform", transports=("internal",))
     seat.to_account(held)
@@ -340,7 +355,7 @@ def opened(spoils: Spoils) -> set[str]:
         "introspection": told.json().get("active", False),
         "refresh": seat.client.post("/oauth/token", data={**refresh, **client}).status_code == 200,
         "code": redeemed(seat.client, seat, spoils.code).status_code == 200,
-        "session": "code=" in seat.get(silent),
+        "session": "?code=" in seat.get(silent),
         "account": seat.client.get("/account").status_code == 200,
     }
     with suppress(Lost):  # no field to type it into
@@ -363,7 +378,6 @@ def suspend(workers: Workers, mobile_id: str) -> None:
 def test_a_phone_suspended_at_one_worker_is_nothing_at_the_other(
     workers: Workers, new_seat: Callable[[], Seat], sql: Sql, held: Held
 ) -> None:
-    held = Held.receive(held.provider, held.number)
     spoils = spoils_of(workers, new_seat, held)
     suspend(workers, sql.mobile_id(held.number))
     assert opened(spoils) == set()
@@ -373,7 +387,6 @@ def test_a_phone_replaced_at_one_worker_is_nothing_at_the_other(
     workers: Workers, new_seat: Callable[[], Seat], held: Held
 ) -> None:
     """Before that everything opens: else these tests would hold of tries that are wrong themselves."""
-    held = Held.receive(held.provider, held.number)
     assert opened(spoils_of(workers, new_seat, held)) == ALL
     spoils = spoils_of(workers, new_seat, held)
     Held.receive(held.provider, held.number)
@@ -381,14 +394,10 @@ def test_a_phone_replaced_at_one_worker_is_nothing_at_the_other(
 
 
 def test_who_retires_is_nobody_at_either_worker(
-    workers: Workers, new_seat: Callable[[], Seat], served: Provider, personnel: Slapd
+    workers: Workers, new_seat: Callable[[], Seat], held: Held, personnel: Slapd
 ) -> None:
-    held = Held.receive(served, "E1000001")
     spoils = spoils_of(workers, new_seat, held)
-    change = (
-        f"dn: employeeNumber={held.number},ou=people,dc=esaram,dc=example\n"
-        "changetype: modify\nreplace: employeeType\nemployeeType: "
-    )
+    change = f"dn: {ENTRY}\nchangetype: modify\nreplace: employeeType\nemployeeType: "
     personnel.modify(f"{change}retired\n")
     try:
         assert opened(spoils) == set()
@@ -400,7 +409,6 @@ def test_who_ends_all_at_one_worker_is_signed_in_at_none(
     workers: Workers, new_seat: Callable[[], Seat], held: Held
 ) -> None:
     """Another sign-in, which the phone has already approved, is not a session yet."""
-    held = Held.receive(held.provider, held.number)
     spoils = spoils_of(workers, new_seat, held)
     here = new_seat()
     here.client.cookies = spoils.seat.client.cookies
@@ -410,13 +418,38 @@ def test_who_ends_all_at_one_worker_is_signed_in_at_none(
     assert opened(spoils) == {"proved"}
 
 
+def test_two_tabs_of_one_browser_finish_at_the_same_moment(
+    workers: Workers,
+    new_seat: Callable[[], Seat],
+    held: Held,
+    sql: Sql,
+    meanwhile: Callable[..., Future[Any]],
+) -> None:
+    """Each took the same session over: the browser kept one cookie, and no sign-out ended the other."""
+    seat = new_seat()
+    code_of(seat, held)
+    former = sql.one("SELECT id FROM sessions ORDER BY authenticated_at DESC LIMIT 1")
+    finishing = []
+    with sql.hold("sessions", former):
+        for number, worker in enumerate((workers.a, workers.b), 1):
+            tab = new_seat()
+            tab.client.cookies = seat.client.cookies
+            workers.move(tab, worker)
+            tab.start(prompt="login", scope="openid profile")
+            approved = fetched(held, tab.wallet_link).post().json()["redirect_uri"]
+            finishing.append(meanwhile(tab.get, approved))
+            sql.until_waiting(number)
+    assert sorted(one.result().startswith(CALLBACK) for one in finishing) == [False, True]
+    open_ones = "SELECT count(*) FROM sessions WHERE mobile_id = %s AND ended_at IS NULL"
+    assert sql.one(f"{open_ones} AND successor = ''", sql.mobile_id(held.number)) == 1
+
+
 def test_a_party_disabled_at_one_worker_is_shut_out_at_the_other_within_two_seconds(
     workers: Workers, new_seat: Callable[..., Seat], served: Provider, held: Held
 ) -> None:
     """The other worker has just read it, and keeps what it read that long; its own pages stay open."""
     name = "red-three-disabled"
     register(served, name)
-    held = Held.receive(served, held.number)
     spoils = spoils_of(workers, new_seat, held, name)
     bearer = {"Authorization": f"Bearer {served.token('gongmu:rp')}"}
     assert spoils.seat.client.get("/oauth/authorize", params={"client_id": name}).status_code == 400
@@ -482,7 +515,6 @@ def test_a_request_that_was_cut_off_is_not_carried_out(
     new_seat: Callable[[], Seat], served: Provider, held: Held
 ) -> None:
     """Who can break a connection off would else choose where a form ends."""
-    held = Held.receive(served, held.number)
     seat = new_seat()
     code = code_of(seat, held)
     body = urlencode(redemption(seat, code)).encode()
