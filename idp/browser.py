@@ -198,6 +198,12 @@ def network() -> str:
     return next((one.name for one in named if _in_any(address(), (one.cidr,))), "")
 
 
+def is_in_trusted(name: str) -> bool:
+    """Whether the client is in the network of that name, and it stands in for a return code."""
+    named = [one for one in services().settings.networks if one.name == name]
+    return network() == name and bool(named) and all(one.trusted for one in named)
+
+
 def device() -> str:
     """A short summary of the browser, e.g. "Chrome, Windows": for people, never for decisions."""
     agent = request.headers.get("User-Agent", "")[:400]

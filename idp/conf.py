@@ -223,7 +223,7 @@ class Network(Table):
     cidr: Cidr = Field(description="e.g. 10.20.0.0/16")
     name: str = Field(description="as people call the place, e.g. Sejong complex, floor 3")
     trusted: bool = Field(
-        False, description="phone and desk both in it may stand in for the return code"
+        False, description="phone and desk both in it stand in for the return code (docs/risk.md)"
     )
 
 
@@ -259,6 +259,7 @@ class Roles(Table):
 DEFAULT_ACR_RULES = (
     AcrRule(method="mobile_id", means=("qr",), acr="urn:gongmu:acr:1"),
     AcrRule(method="mobile_id", means=("qr", "return_code"), acr="urn:gongmu:acr:2"),
+    AcrRule(method="mobile_id", means=("qr", "trusted_network"), acr="urn:gongmu:acr:2"),
     AcrRule(method="mobile_id", means=("same_device",), acr="phr"),
     AcrRule(method="mobile_id", means=("dc_api",), acr="phr"),
     AcrRule(method="fido2", means=("user_verified",), acr="phr"),
@@ -313,6 +314,21 @@ class Settings(Table):
     relying_parties: dict[str, Any] = Field(
         default_factory=dict, description="settings of a kind of relying party, where it has any"
     )
+
+    @model_validator(mode="after")
+    def _trusted_networks_need_true_addresses(self) -> "Settings":
+        """Behind a proxy that is not named, everybody would seem to sit where the proxy stands."""
+        server = self.server
+        known = server.trusted_proxies or server.unix_socket or server.tls_certificate_file
+        if (
+            self.environment == "production"
+            and not known
+            and any(one.trusted for one in self.networks)
+        ):
+            raise ValueError(
+                "networks.trusted needs server.trusted_proxies, unix_socket or a certificate"
+            )
+        return self
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> "Settings":

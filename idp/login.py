@@ -8,7 +8,8 @@ r"""One login as a state machine: the heart. No HTTP, no SQL; a pure value goes 
   method that answers in the browser itself (a passkey): a challenge is there, for one answer.
 * `Proved`: a presentation verified, and the directory knows a person who may enter. Nobody is signed in yet.
 * `Bound`: the phone and the desk are one: same browser, or the return code typed at the desk; or the
-  relying party is content with the QR alone, or a passkey answered in the browser itself.
+  relying party is content with the QR alone, or with the network that both are in; or a passkey
+  answered in the browser itself.
 * `Finished`: a session is written, or about to be; `/oauth/authorize?login=` makes the code.
   Who disowns the login at this moment still ends it.
 
@@ -139,6 +140,7 @@ class Proved:
     approver_hash: str = ""  # the browser on the phone that opened the return address first
     return_code: str = ""
     tries: int = 0
+    in_one_network: bool = False  # desk and phone are in one that stands in for the code
     step: Literal["proved"] = "proved"
 
 
@@ -228,7 +230,14 @@ def refuse_answer(state: Waiting, reason: Reason, wire: Wire) -> Waiting | Faile
     return Waiting(state.ticket, wire, rejections=rejections, refused=reason)
 
 
-def prove(state: Waiting, proof: Proof, person: Person, answer_digest: str) -> Proved:
+def prove(
+    state: Waiting,
+    proof: Proof,
+    person: Person,
+    answer_digest: str,
+    *,
+    in_one_network: bool = False,
+) -> Proved:
     """A presentation verified and the person may act."""
     record = ProofRecord(
         issuer=proof.identifier.issuer,
@@ -245,6 +254,7 @@ def prove(state: Waiting, proof: Proof, person: Person, answer_digest: str) -> P
         proof=record,
         person=person,
         answer_digest=answer_digest,
+        in_one_network=in_one_network,
     )
 
 

@@ -25,7 +25,7 @@ What a login may be is `idp/login.py`, where it is kept `idp/logins.py`.
    nothing happens `idp/fast_path/polls.py` says the same in its place). `templates/assets/login.js` follows `next`
    once there is one: to `login_pages.show` again.
 6. `login_pages.show` asks for the return code, and `login_pages.return_code` makes `Bound` of the right one;
-   where the QR alone is enough, `finish.as_bound` does. `finish.complete` passes the gate once more, keeps
+   where no code is needed, `finish.as_bound` does. `finish.complete` passes the gate once more, keeps
    `Finished`, writes the session with its event in one transaction (`idp/sessions.py`; `session_starts.py` asks
    for cut-offs there), sets the cookie, and sends the browser back to `/oauth/authorize?login=<id>`; by way of
    `browser_answer.tell` when the person's passkeys have changed (`news.py`).

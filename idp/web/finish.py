@@ -20,18 +20,18 @@ def onward(ticket: Ticket) -> str:
     return ticket.own_page or f"/oauth/authorize?login={ticket.id}"
 
 
-def qr_alone_suffices(state: Proved) -> bool:
-    """Whether what the relying party asks for is reached without binding phone and desk."""
-    reached = assurance.acr_of(
-        services().settings.acr_rules, state.wire.method, {*state.proof.means, "qr"}
-    )
-    return assurance.reaches(reached, state.ticket.required_acr) and bool(reached)
+def means_without_code(state: Proved) -> tuple[str, ...]:
+    """What reaches the strength that is asked for without a return code; () when the code is needed."""
+    means = ("qr", "trusted_network") if state.in_one_network else ("qr",)
+    used = {*state.proof.means, *means}
+    reached = assurance.acr_of(services().settings.acr_rules, state.wire.method, used)
+    return means if reached and assurance.reaches(reached, state.ticket.required_acr) else ()
 
 
 def as_bound(state: LoginState) -> Bound | None:
-    """What can be finished now: Bound, or Proved where the QR alone suffices."""
-    if isinstance(state, Proved) and qr_alone_suffices(state):
-        return bind(state, "qr")
+    """What can be finished now: Bound, or Proved where no return code is needed."""
+    if isinstance(state, Proved) and (means := means_without_code(state)):
+        return bind(state, *means)
     return state if isinstance(state, Bound) else None
 
 

@@ -186,7 +186,7 @@ def _status(state: LoginState) -> dict[str, Any]:
             return {"step": "scanned", "reason": None, "next": None, "setback": mark}
         frames = qr_page.frames(method, state.wire, services().now())
         return {"step": "waiting", "reason": None, "next": None, **frames}
-    if isinstance(state, Proved) and not finish.qr_alone_suffices(state):
+    if isinstance(state, Proved) and not finish.means_without_code(state):
         return {"step": "proved", "reason": None, "next": here}
     if isinstance(state, Failed):
         return {"step": "failed", "reason": state.reason.value, "next": here}

@@ -179,7 +179,7 @@ def _return_code_shown(state: Proved) -> Response:
         render_template(
             "return_code.html",
             person_name=state.person.name,
-            return_code="" if finish.qr_alone_suffices(state) else state.return_code,
+            return_code="" if finish.means_without_code(state) else state.return_code,
             **_facts(state),
             **_approver_values(state.wire.handle),
         )

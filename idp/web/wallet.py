@@ -212,7 +212,8 @@ def _decide(stored: Stored, state: Waiting, proof: Proof, digest: str) -> Respon
     except AccessDenied as error:
         new: Proved | Failed = fail(state, error.reason, digest)
     else:
-        new = prove(state, proof, person, digest)
+        in_one = browser.is_in_trusted(state.ticket.network)
+        new = prove(state, proof, person, digest, in_one_network=in_one)
     try:
         services().logins.change(stored, new)
     except LoginError:

@@ -153,6 +153,15 @@ def test_production_settings_refuse_without_a_file_too() -> None:
         Settings(issuer="https://id.example.go.kr")
 
 
+def test_a_trusted_network_needs_to_know_who_is_in_it(tmp_path: Path) -> None:
+    network = '\n[[networks]]\ncidr = "10.1.0.0/16"\nname = "Annex"\ntrusted = true\n'
+    found = problems(tmp_path, PRODUCTION + network)
+    assert ["trusted_proxies" in one.allowed for one in found.values()] == [True]
+    conf_file.load(write(tmp_path, PRODUCTION + network.replace("true", "false")))
+    proxied = PRODUCTION + '[server]\ntrusted_proxies = ["10.0.0.1/32"]\n'
+    conf_file.load(write(tmp_path, proxied + network))
+
+
 def test_a_missing_sealing_key_comes_with_the_command_that_makes_one(tmp_path: Path) -> None:
     found = problems(tmp_path, PRODUCTION.replace('"kek"', '"other"'))
     assert "umask 077" in found["keys.key_encryption_key_file"].allowed
