@@ -20,6 +20,7 @@ import structlog
 
 from idp import embedded, logs
 from idp.conf import Server, Settings
+from idp.cores import Cores
 from idp.errors import ConfError, GongmuError, OutsideError, Problem
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def run(server: Server, log_level: str, load: Callable[[], "WSGIApplication"]) -
         log_level=log_level,
     )
     _stop_by_thread(granian)
-    granian.serve(target_loader=partial(_in_worker, load, os.getpid()), wrap_loader=False)
+    cores = Cores() if server.pin_workers else None
+    granian.serve(target_loader=partial(_in_worker, load, os.getpid(), cores), wrap_loader=False)
 
 
 def _granian(*, log_level: str, **options: Any) -> Any:
@@ -114,7 +116,11 @@ def _granian(*, log_level: str, **options: Any) -> Any:
     )
 
 
-def _in_worker(load: Callable[[], "WSGIApplication"], parent: int) -> "WSGIApplication":
+def _in_worker(
+    load: Callable[[], "WSGIApplication"], parent: int, cores: Cores | None
+) -> "WSGIApplication":
+    if cores is not None:
+        cores.settle()
     _heed_first_term()
     embedded.die_with_parent()
     if os.getppid() != parent:  # it went before we could ask to be told

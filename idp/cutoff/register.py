@@ -74,6 +74,8 @@ class Cutoff:
         """AccessDenied(CUT_OFF) when a live cut-off of the subject is at or after `since`."""
         gate(connection, subject, since)
 
+    # --- the states -----------------------------------------------------------------------------
+
     def own_status(self, uri: str, index: int) -> Status | None:
         """The state behind `<issuer>/status/<n>` and index, read from SQL; None: not our list.
 

@@ -5,7 +5,7 @@ One sign-in, as this package sees it (`idp/web/__init__.py` calls its 2 and 3 ho
 1. `authorize.py` reads the request (`parameters.py`; signed: `request_objects.py`), finds the way back to
    the relying party (`way_back.py`), checks everything else (`checks.py`, `claims_parameter.py`, `hints.py`);
    or `par.py` did so when it was pushed. A session that answers it (`fitness.py`) and a person who may act
-   (`gate.py`) go on at 3; everyone else goes to `/login/<id>`.
+   (`gate.py`) go on at 3; without a fitting session it is `/login/<id>`.
 2. The login pages send the browser back to `/oauth/authorize?login=<id>`; `authorize._resume` has `finished.py`
    ask everything once more, then `_after_login` goes on.
 3. `consent.py` asks the person where the party's setting or the request wants it (what is decided passes

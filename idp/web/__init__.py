@@ -27,12 +27,13 @@ What a login may be is `idp/login.py`, where it is kept `idp/logins.py`.
 6. `login_pages.show` asks for the return code, and `login_pages.return_code` makes `Bound` of the right one;
    where no code is needed, `finish.as_bound` does. `finish.complete` passes the gate once more, keeps
    `Finished`, writes the session with its event in one transaction (`idp/sessions.py`; `session_starts.py` asks
-   for cut-offs there), sets the cookie, and sends the browser back to `/oauth/authorize?login=<id>`; by way of
-   `browser_answer.tell` when the person's passkeys have changed (`news.py`).
+   for cut-offs and for the mobile ID there), sets the cookie, and sends the browser back to
+   `/oauth/authorize?login=<id>`; by way of `browser_answer.tell` when the person's passkeys have changed
+   (`news.py`).
 7. The code: `idp/oidc/__init__.py`, its 2 and 3.
 8. The tokens: the same, its 4.
 
-A passkey is 1, 2, 6: `browser_answer.py` verifies it and goes straight to `finish.complete`.
+A passkey is 1, 2, 6 to 8: `browser_answer.py` verifies it and goes straight to `finish.complete`.
 A browser that asks for the mobile ID itself does the same by `digital.py`, in place of 3 to 5.
 Whatever fails is raised (`idp/errors.py`) and becomes a page or a document in `idp/problems.py`; what the
 desk is told of a phone's trouble is `setback.py`. Whether an address asks too often: `idp/rates.py`.

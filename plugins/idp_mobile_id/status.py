@@ -1,4 +1,4 @@
-"""Is this mobile ID still good? Our own register first, else a Token Status List (draft-21 §8.3).
+"""Is this mobile ID still good? Our own register for our own, a Token Status List for others' (draft-21 §8.3).
 
 Our own credentials are looked up in the register, so that a loss report counts at once; a list is read
 for other issuers only, kept no longer than its `ttl` says (and no longer than five minutes). Whatever

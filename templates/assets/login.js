@@ -1,6 +1,6 @@
 "use strict";
 // The QR page: paints the frame of each second by the server's clock, and asks how the login stands.
-// It only reads; every step that changes something is a form, so the page works without it too.
+// It only reads, and goes where the answer says; the page works without it too.
 (() => {
   const root = document.getElementById("login");
   const picture = document.getElementById("qr");

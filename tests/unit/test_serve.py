@@ -310,3 +310,49 @@ def test_a_worker_that_cannot_start_says_why_and_the_server_ends() -> None:
     child.stop()
     assert "f:1: issuer: found x" in written
     assert "Traceback" not in written
+
+
+# --- a core for each worker ----------------------------------------------------------------------------
+
+
+def workers_of(server: Running) -> list[int]:
+    main = server.child.process.pid
+    children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+    return [int(one) for one in children]
+
+
+CORES = os.sched_getaffinity(0)
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason="one core is everybody's")
+def test_each_worker_has_a_core_of_its_own_as_long_as_there_is_one() -> None:
+    server = Running(workers=len(CORES) + 1).wait()
+    try:
+        server.child.wait_until(lambda: True if len(taken(server)) > len(CORES) else None)
+        time.sleep(6)  # granian calls a worker that dies younger than that a crash loop
+        settled = [one for one in taken(server) if len(one) == 1]
+        assert set.union(*settled) == CORES
+        assert taken(server).count(CORES) == 1  # none was left for it
+        first = next(pid for pid in workers_of(server) if len(os.sched_getaffinity(pid)) == 1)
+        core = os.sched_getaffinity(first)
+        os.kill(first, signal.SIGKILL)
+        server.child.wait_until(lambda: True if core in taken_without(server, first) else None)
+    finally:
+        server.child.stop()
+
+
+def taken(server: Running) -> list[set[int]]:
+    """Where the workers may run, those that are ready."""
+    return taken_without(server, 0)
+
+
+def taken_without(server: Running, gone: int) -> list[set[int]]:
+    return [os.sched_getaffinity(pid) for pid in workers_of(server) if pid != gone]
+
+
+def test_workers_are_left_alone_where_an_operator_says_so() -> None:
+    server = Running(workers=1, pin_workers=False).wait()
+    try:
+        assert taken(server) == [CORES]
+    finally:
+        server.child.stop()
