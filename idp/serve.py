@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 MAX_HEAD = 40 * 1024  # an address of 8 KiB, headers of 16, a certificate in one of them
+_STOPS = {signal.SIGINT, signal.SIGTERM}
 STORE_PAUSE_S = 1.0  # between two tries of a worker that found a store away
 
 
@@ -140,9 +141,17 @@ def _in_worker(
 
 
 def _stop_by_thread(granian: Any) -> None:
-    """Its handler of signals sets an Event, whose lock the main thread may hold just then: a thread can wait for it."""
+    """Granian's handler sets an Event, whose lock the main thread may hold just then: a thread can wait for it.
+
+    While a worker is born signals wait, and in the worker until it listens: with the main process's handlers,
+    which it is born with, it would hear them and do nothing.
+    """
     stop = granian.signal_handler_interrupt
     granian.signal_handler_interrupt = lambda *_: start_new_thread(stop, ())
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, _STOPS),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPS),
+    )
 
 
 def _heed_first_term() -> None:
@@ -152,10 +161,8 @@ def _heed_first_term() -> None:
     the handler of the second within that of the first, and wait for ever for the lock which that one holds. Of
     Ctrl-C the main process tells us: a worker that ended before it does would look crashed.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    signal.signal(
-        signal.SIGTERM, signal.SIG_DFL
-    )  # a worker is born with the main process's handler
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def heed() -> None:
         signal.sigwait({signal.SIGTERM})

@@ -142,10 +142,16 @@ def test_a_signal_to_the_whole_group_ends_it_at_once(number: signal.Signals) -> 
             one.child.stop()
 
 
-def test_a_server_that_is_still_starting_can_be_stopped() -> None:
-    server = Running()
-    server.child.process.send_signal(signal.SIGTERM)
-    server.child.process.wait(10)
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1])
+def test_a_server_whose_workers_are_just_born_can_be_stopped(after_s: float) -> None:
+    server = Running(workers=2)
+    try:
+        server.child.wait_until(lambda: True if workers_of(server) else None)
+        time.sleep(after_s)
+        os.killpg(server.child.process.pid, signal.SIGTERM)
+        server.child.process.wait(10)
+    finally:
+        server.child.stop()
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
