@@ -200,8 +200,8 @@ def network() -> str:
 
 def is_in_trusted(name: str) -> bool:
     """Whether the client is in the network of that name, and it stands in for a return code."""
-    named = [one for one in services().settings.networks if one.name == name]
-    return network() == name and bool(named) and all(one.trusted for one in named)
+    trusted = [one.trusted for one in services().settings.networks if one.name == name]
+    return name != "" and network() == name and all(trusted)
 
 
 def device() -> str:

@@ -224,7 +224,9 @@ class Network(Table):
     """A named network, so that pages and events speak of places."""
 
     cidr: Cidr = Field(description="e.g. 10.20.0.0/16")
-    name: str = Field(description="as people call the place, e.g. Sejong complex, floor 3")
+    name: str = Field(
+        min_length=1, description="as people call the place, e.g. Sejong complex, floor 3"
+    )
     trusted: bool = Field(
         False, description="phone and desk both in it stand in for the return code (docs/risk.md)"
     )

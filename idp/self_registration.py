@@ -144,8 +144,8 @@ class SelfRegistration:
         with transaction(self._engine) as connection:
             expected = connection.scalar(query) or "-" * 64
         same = hmac.compare_digest(self._token_mac(client_id, token).encode(), expected.encode())
-        party = self._parties.fresh(client_id)
-        if not same or party is None:
+        party = self._parties.fresh(client_id) if same else None
+        if party is None:
             raise refused()
         return party
 

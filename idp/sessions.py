@@ -102,6 +102,7 @@ _GRANT_WITH_SESSION = Statement(
         *_LIVE,
     )
 )
+_NEVER = "-"  # no reason: nothing that has ended is overlooked
 _TIMES = [Session.__slots__.index(name) for name in ("authenticated_at", "seen_at", "expires_at")]
 _LISTS = [Session.__slots__.index(name) for name in ("means", "amr")]
 
@@ -246,11 +247,11 @@ class Sessions:
         return grant
 
     def live_grant(
-        self, grant_id: str, *, overlooked: Reason = Reason.NONE
+        self, grant_id: str, *, overlooked: Reason | None = None
     ) -> tuple[Grant, Session] | None:
         """A grant and its session, when both are alive now, or the grant ended for that reason alone."""
         rows = direct(self._engine).rows(
-            _GRANT_WITH_SESSION, key=grant_id, overlooked=overlooked.value, now=self._now()
+            _GRANT_WITH_SESSION, key=grant_id, overlooked=overlooked or _NEVER, now=self._now()
         )
         if not rows:
             return None

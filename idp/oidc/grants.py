@@ -29,9 +29,7 @@ def by_code(given: Parameters, party: RelyingParty, binding: str) -> dict[str, A
     taken = codes.take(value)  # 1. known, and used up from here on
     if taken is None:
         raise invalid_grant(Reason.GRANT_UNKNOWN, party)
-    _check(
-        taken.code, given, party, binding
-    )  # 2. the same client, redirect_uri, PKCE verifier and key
+    _check(taken.code, given, party, binding)  # 2. the same client, redirect_uri, verifier, key
     if not taken.first:  # 3. never used before
         raise _replayed(taken.code, party)
     audience = resources.audience(given, taken.code.resource)  # 4. for what was granted

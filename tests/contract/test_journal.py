@@ -155,6 +155,19 @@ def test_a129_ending_a_session_ends_its_grants(engine: Engine) -> None:
     assert kept.live_grant(grant.id) is None
 
 
+def test_a_grant_that_ended_for_whatever_reason_has_ended(engine: Engine) -> None:
+    with_subject(engine, "s")
+    kept = Sessions(engine, Journal(engine, utc_now), Lifetimes(), utc_now)
+    session = kept.find(kept.start(bound("s"), "sid", "phr", ("pop",)))
+    assert session is not None
+    for reason in Reason:
+        grant = kept.add_grant(session, "mail", ("openid",))
+        assert kept.end_grant(grant.id, Event(Kind.GRANT_ENDED, reason=reason))
+        assert kept.live_grant(grant.id) is None, reason
+        overlooked = kept.live_grant(grant.id, overlooked=Reason.GRANT_REPLAYED)
+        assert (overlooked is None) is (reason is not Reason.GRANT_REPLAYED)
+
+
 def test_a130_idle_and_total_limits(engine: Engine) -> None:
     with_subject(engine, "s")
     clock = [utc_now()]

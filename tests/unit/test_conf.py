@@ -162,6 +162,12 @@ def test_a_trusted_network_needs_to_know_who_is_in_it(tmp_path: Path) -> None:
     conf_file.load(write(tmp_path, proxied + network))
 
 
+def test_a_network_has_a_name(tmp_path: Path) -> None:
+    """Who is in no network has "" for its name."""
+    network = '\n[[networks]]\ncidr = "10.1.0.0/16"\nname = ""\n'
+    assert list(problems(tmp_path, PRODUCTION + network)) == ["networks[0].name"]
+
+
 def test_a_missing_sealing_key_comes_with_the_command_that_makes_one(tmp_path: Path) -> None:
     found = problems(tmp_path, PRODUCTION.replace('"kek"', '"other"'))
     assert "umask 077" in found["keys.key_encryption_key_file"].allowed
