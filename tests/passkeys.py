@@ -7,6 +7,8 @@ them: options from the page, the answer into the form.
 import html
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 from tests.attacks.holder import Held, fetched
 from tests.desk import Desk, Lost, Phone
 from tests.fakes.security_key import SecurityKey, form
+from tests.provider import Provider
 
 PASSKEYS = "/account/passkeys"
 
@@ -96,3 +99,14 @@ class Seat(Desk):
         for cookie in list(self.client.cookies.jar):
             if cookie.name.endswith("gongmu-session"):
                 self.client.cookies.delete(cookie.name, cookie.domain, cookie.path)
+
+
+@contextmanager
+def passing_seat(provider: Provider, held: Held) -> Iterator[Seat]:
+    """At the page that makes a passkey; the person has none afterwards."""
+    with Seat(provider) as seat:
+        seat.to_account(held)
+        yield seat
+        for passkey_id in seat.ids():
+            seat.get(f"{PASSKEYS}/{passkey_id}/remove")
+            seat.post(f"{PASSKEYS}/{passkey_id}/remove")

@@ -164,7 +164,7 @@ class Sql:
     def hold(self, table: str, row: str) -> Iterator[None]:
         """Nobody else changes this row, or makes one that points to it, while inside."""
         with psycopg.connect(self.address) as connection:
-            query = f"SELECT id FROM {table} WHERE id = %s FOR UPDATE"  # noqa: S608 - ours
+            query = f"SELECT id FROM {table} WHERE id = %s FOR UPDATE"  # noqa: S608 - a table that a test names
             assert connection.execute(query, (row,)).fetchone() == (row,)
             yield
 

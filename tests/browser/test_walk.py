@@ -195,7 +195,7 @@ def walker(
     """In a window, and in a private one where there are two devices."""
     as_new(demo, number)
     contexts = [
-        chromium.new_context(locale=LANGUAGES[language], **SIZES[size])  # type: ignore[arg-type]
+        chromium.new_context(locale=LANGUAGES[language], **SIZES[size])  # type: ignore[arg-type]  # a width is an int
         for _ in range(devices)
     ]
     for context in contexts:

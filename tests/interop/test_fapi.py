@@ -24,7 +24,7 @@ BYE = "http://localhost:9999/fapi/bye"
 
 
 @pytest.mark.parametrize("jarm", [False, True], ids=["plain answer", "signed answer"])
-def test_signed_pushed_and_bound_to_a_key(demo: Provider, jarm: bool) -> None:  # noqa: FBT001 - parametrized
+def test_signed_pushed_and_bound_to_a_key(demo: Provider, jarm: bool) -> None:  # noqa: FBT001 - pytest gives it by name
     key, name = Keyed(), f"fapi-{'jarm' if jarm else 'plain'}"
     ear = f"http://127.0.0.1:{free_port()}/logout"
     private = encode(key.key.private_numbers().private_value.to_bytes(32, "big"))

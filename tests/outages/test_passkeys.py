@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.security_key import form
 from tests.outages.proxy import Fault
 from tests.outages.stack import Stack
-from tests.passkeys import PASSKEYS, Seat, options, reason_on
+from tests.passkeys import PASSKEYS, Seat, options, passing_seat, reason_on
 
 pytestmark = pytest.mark.services
 
@@ -15,12 +15,8 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def seat(whole: Stack) -> Iterator[Seat]:
     """At the page that makes a passkey."""
-    with Seat(whole.provider) as made:
-        made.to_account(whole.held)
+    with passing_seat(whole.provider, whole.held) as made:
         yield made
-        for passkey_id in made.ids():
-            made.get(f"{PASSKEYS}/{passkey_id}/remove")
-            made.post(f"{PASSKEYS}/{passkey_id}/remove")
 
 
 def test_a_redis_that_forgot_in_mid_enrolment_gives_a_clean_retry(whole: Stack, seat: Seat) -> None:

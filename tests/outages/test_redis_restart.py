@@ -12,7 +12,7 @@ import redis
 
 from tests.outages.journey import AUTHORIZE, REFRESH, STEPS, TOKEN, USERINFO, Journey
 from tests.outages.stack import Stack, stack
-from tests.passkeys import PASSKEYS, Seat, reason_on
+from tests.passkeys import PASSKEYS, Seat, passing_seat, reason_on
 from tests.servers import RedisProcess, new_database, redis_process
 from tests.servers_slapd import Slapd
 
@@ -85,12 +85,8 @@ def test_a_restart_in_mid_sign_in(running: Stack, restart: Restart, step: str) -
 def seat(running: Stack) -> Iterator[Seat]:
     """A browser whose person has no passkey after the test."""
     running.works_again()
-    with Seat(running.provider) as made:
-        made.to_account(running.held)
+    with passing_seat(running.provider, running.held) as made:
         yield made
-        for passkey_id in made.ids():
-            made.get(f"{PASSKEYS}/{passkey_id}/remove")
-            made.post(f"{PASSKEYS}/{passkey_id}/remove")
 
 
 def test_a_restart_between_begin_and_complete_of_an_enrolment(
