@@ -68,12 +68,6 @@ class Cutoff:
         self._lists = f"{issuer}/status/"
         self._now = now
 
-    # --- the gate -------------------------------------------------------------------------------
-
-    def gate(self, connection: Connection, subject: str, since: datetime) -> None:
-        """AccessDenied(CUT_OFF) when a live cut-off of the subject is at or after `since`."""
-        gate(connection, subject, since)
-
     # --- the states -----------------------------------------------------------------------------
 
     def own_status(self, uri: str, index: int) -> Status | None:
@@ -148,7 +142,7 @@ class Cutoff:
         now = self._now()
         with transaction(self._engine) as connection:
             subject = self._lock(connection, offered.personnel_number)
-            self.gate(connection, subject, offered.created_at)
+            gate(connection, subject, offered.created_at)
             former = self._revoke_former(connection, offered.personnel_number, now)
             events = [state_changed(one, subject, Reason.REPLACED, "revoked") for one in former]
             events += suspend_tied(connection, former, now)

@@ -4,6 +4,7 @@ import time
 
 from idp import browser
 from idp.contracts import Official
+from idp.cutoff import gate as not_cut_off
 from idp.errors import AccessDenied
 from idp.events import Reason
 from idp.people import must_be_active
@@ -28,11 +29,9 @@ def admit(session: Session, party: RelyingParty) -> Official:
     must_be_active(official)  # 2. in service
     if session.cut_off:  # 3. not cut off since signing in: read with the session, a moment ago
         raise AccessDenied("cut off since", reason=Reason.CUT_OFF)
-    if (
-        time.monotonic() - begun > MOMENT_S
-    ):  # the directory was slow: that is no longer a moment ago
+    if time.monotonic() - begun > MOMENT_S:  # the directory was slow: that is long ago
         with transaction(parts.engine) as connection:
-            parts.cutoff.gate(connection, session.subject, session.authenticated_at)
+            not_cut_off(connection, session.subject, session.authenticated_at)
     parts.adapters[party.kind].admit(official)  # 4. let in by the relying party
     return official
 

@@ -3,6 +3,7 @@
 from flask import Response, make_response, render_template
 
 from idp import browser, login_start
+from idp.cutoff import gate
 from idp.errors import UnauthorizedError
 from idp.events import Reason
 from idp.people import must_be_active
@@ -26,7 +27,7 @@ def session() -> Session:
     max_age_s = parts.settings.lifetimes.directory_state_s
     must_be_active(parts.people.current(found.source, found.personnel_number, max_age_s))
     with transaction(parts.engine) as connection:
-        parts.cutoff.gate(connection, found.subject, found.authenticated_at)
+        gate(connection, found.subject, found.authenticated_at)
     return found
 
 

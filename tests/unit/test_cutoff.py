@@ -555,7 +555,7 @@ def cut_off(world: World, at: datetime, lifted_at: datetime | None = None) -> No
 def gate(world: World, since: datetime, number: str = "E100") -> None:
     subject = world.subject(number)
     with transaction(world.engine) as connection:
-        world.register.gate(connection, subject, since)
+        cutoff_package.gate(connection, subject, since)
 
 
 def test_gate(world: World) -> None:
