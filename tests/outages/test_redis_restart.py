@@ -45,9 +45,10 @@ def restart(request: pytest.FixtureRequest, store: RedisProcess) -> Restart:
     """Call it to restart Redis."""
 
     def do() -> None:
-        store.restart(keep=request.param)
         with redis.Redis.from_url(store.url) as client:
-            assert (client.dbsize() > 0) is request.param
+            client.set("held before", "x", ex=60)
+            store.restart(keep=request.param)
+            assert bool(client.exists("held before")) is request.param
 
     return do
 

@@ -9,11 +9,14 @@ const LONGEST = 200;
 export async function add(request, names, outcome) {
   const { verifier, host } = request;
   await run(HISTORY, "readwrite", (store) => {
-    // Times are the keys: the fraction keeps two in one millisecond apart.
-    const at = Date.now() + performance.now() / 1e9;
     const keys = store.getAllKeys();
-    keys.onsuccess = () => keys.result.slice(0, -LONGEST).forEach((old) => store.delete(old));
-    return store.put({ at, verifier, host, names, outcome });
+    keys.onsuccess = () => {
+      keys.result.slice(0, 1 - LONGEST).forEach((old) => store.delete(old));
+      // Times are the keys: two in one millisecond, or by a clock that was set back, stay two and in order.
+      const at = Math.max(Date.now(), Math.floor(keys.result.at(-1) ?? 0) + 1);
+      store.put({ at, verifier, host, names, outcome });
+    };
+    return keys;
   });
 }
 
